@@ -1,0 +1,132 @@
+package migrate
+
+import (
+	"context"
+	"io"
+	"iter"
+	"sync"
+	"time"
+)
+
+// observeEvery is the shortest time between two events of one run.
+const observeEvery = 100 * time.Millisecond
+
+// countingReader applies the job's filter and counts what is read. A sink may read an attribute
+// in several passes, or a file again after an error, so each counts up to the furthest point
+// that was reached.
+type countingReader struct {
+	RunReader
+	filter Filter
+	tell   func(Totals)
+
+	mu     sync.Mutex
+	sum    Totals
+	points map[string]int64 // by attribute path
+	files  map[string]int64 // bytes by FileRef.Key
+	told   time.Time
+}
+
+func newCountingReader(r RunReader, f Filter, tell func(Totals)) *countingReader {
+	return &countingReader{
+		RunReader: r, filter: f, tell: tell,
+		points: map[string]int64{}, files: map[string]int64{}, told: time.Now(),
+	}
+}
+
+func (r *countingReader) totals() Totals {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sum
+}
+
+func (r *countingReader) Chunks(ctx context.Context, want Want) iter.Seq2[Chunk, error] {
+	return func(yield func(Chunk, error) bool) {
+		var path string
+		var read int64
+		for chunk, err := range r.RunReader.Chunks(ctx, r.both(want)) {
+			if err == nil {
+				if chunk.Path != path {
+					path, read = chunk.Path, 0
+				}
+				read += int64(chunk.Len())
+				r.count(chunk, read)
+			}
+			if !yield(chunk, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (r *countingReader) both(want Want) Want {
+	switch {
+	case r.filter.All():
+		return want
+	case want == nil:
+		return r.filter.Match
+	}
+	return func(path string, k Kind) bool { return r.filter.Match(path, k) && want(path, k) }
+}
+
+func (r *countingReader) count(chunk Chunk, read int64) {
+	r.update(func() {
+		before, known := r.points[chunk.Path]
+		if !known {
+			r.sum.Attributes++
+		}
+		if read > before || !known {
+			r.points[chunk.Path] = read
+			if chunk.Kind.Series() {
+				r.sum.Points += read - before
+			}
+		}
+	})
+}
+
+func (r *countingReader) OpenFile(ctx context.Context, ref FileRef) (io.ReadCloser, error) {
+	body, err := r.RunReader.OpenFile(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return &countingBody{ReadCloser: body, r: r, key: ref.Key}, nil
+}
+
+// countingBody is one opened file.
+type countingBody struct {
+	io.ReadCloser
+	r    *countingReader
+	key  string
+	read int64
+}
+
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	b.r.update(func() {
+		before, known := b.r.files[b.key]
+		if !known {
+			b.r.sum.Files++
+		}
+		if b.read > before || !known {
+			b.r.files[b.key] = b.read
+			b.r.sum.Bytes += b.read - before
+		}
+	})
+	return n, err
+}
+
+// update changes the counts, and tells of them if that is due.
+func (r *countingReader) update(change func()) {
+	r.mu.Lock()
+	change()
+	now := time.Now()
+	due := now.Sub(r.told) >= observeEvery
+	if due {
+		r.told = now
+	}
+	sum := r.sum
+	r.mu.Unlock()
+	if due {
+		r.tell(sum)
+	}
+}
