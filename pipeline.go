@@ -168,6 +168,7 @@ func (p *pipeline) move(ctx context.Context, run RunInfo) error {
 	for _, stage := range p.stages {
 		rep := p.transfer(ctx, stage, run)
 		if rep.Err == nil {
+			run.State = rep.State // what is partial here is partial further on
 			continue
 		}
 		if ctx.Err() != nil {
