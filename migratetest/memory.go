@@ -198,7 +198,7 @@ func equal(a, b migrate.Chunk) bool {
 	if floats && alike {
 		a.Values, b.Values = migrate.Ints(bits(fa)), migrate.Ints(bits(fb))
 	}
-	return fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b)
+	return reflect.DeepEqual(a, b)
 }
 
 func bits(fs []float64) []int64 {

@@ -1,0 +1,171 @@
+package migratetest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"math"
+	"slices"
+	"testing"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// TestSink checks the contract of migrate.Sink. Each call of newSink gives an empty one. What
+// the sink holds is looked at through its Verifier, if it is one.
+func TestSink(t *testing.T, newSink func(t *testing.T) migrate.Sink) {
+	t.Run("puts every kind", func(t *testing.T) {
+		sink := newSink(t)
+		for _, run := range samples() {
+			if put(t, sink, run).Existed {
+				t.Errorf("%s existed in an empty sink", run.Info.RunRef)
+			}
+			verify(t, sink, run)
+		}
+	})
+	t.Run("second put reads nothing", func(t *testing.T) {
+		sink, run := newSink(t), sample("a")
+		first := put(t, sink, run)
+		result, err := sink.PutRun(t.Context(), run.Info, unreadable{t})
+		if err != nil || !result.Existed || result.Target != first.Target {
+			t.Errorf("second put: %+v, %v; want Existed at %q", result, err, first.Target)
+		}
+	})
+	t.Run("a run cut off is completed", func(t *testing.T) {
+		whole := sample("a")
+		for n := range whole.Chunks {
+			sink, cut := newSink(t), whole
+			cut.Chunks, cut.Err = whole.Chunks[:n], errCut
+			if _, err := sink.PutRun(t.Context(), cut.Info, &memoryReader{&cut}); !errors.Is(err, errCut) {
+				t.Fatalf("cut after %d attributes: error %v", n, err)
+			}
+			if put(t, sink, whole).Existed {
+				t.Fatalf("cut after %d attributes: the run looked complete", n)
+			}
+			verify(t, sink, whole)
+		}
+	})
+	t.Run("a cancelled context puts nothing complete", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		sink, run := newSink(t), sample("a")
+		if _, err := sink.PutRun(ctx, run.Info, &memoryReader{&run}); err == nil {
+			t.Fatal("no error from a cancelled context")
+		}
+		if put(t, sink, run).Existed {
+			t.Error("the run looked complete")
+		}
+	})
+	t.Run("one ID in two projects is two runs", func(t *testing.T) {
+		sink, a, b := newSink(t), sample("a"), sample("a")
+		b.Info.Project = "ws/other"
+		if one, two := put(t, sink, a), put(t, sink, b); two.Existed || one.Target == two.Target {
+			t.Errorf("targets %q and %q", one.Target, two.Target)
+		}
+	})
+}
+
+var errCut = errors.New("connection cut")
+
+// unreadable fails the test when it is read.
+type unreadable struct{ t *testing.T }
+
+func (u unreadable) Chunks(context.Context, migrate.Want) iter.Seq2[migrate.Chunk, error] {
+	u.t.Error("a run that is complete was read")
+	return func(func(migrate.Chunk, error) bool) {}
+}
+
+func (u unreadable) OpenFile(context.Context, migrate.FileRef) (io.ReadCloser, error) {
+	u.t.Error("a file of a run that is complete was opened")
+	return nil, migrate.ErrNotFound
+}
+
+func (u unreadable) Problems() []migrate.Problem { return nil }
+
+func put(t *testing.T, sink migrate.Sink, run Run) migrate.Result {
+	t.Helper()
+	result, err := sink.PutRun(t.Context(), run.Info, &memoryReader{&run})
+	if err != nil {
+		t.Fatalf("put %s: %v", run.Info.RunRef, err)
+	}
+	for _, p := range result.Problems {
+		if p.Code.Lossy() {
+			t.Errorf("put %s: %s", run.Info.RunRef, p)
+		}
+	}
+	return result
+}
+
+func verify(t *testing.T, sink migrate.Sink, run Run) {
+	t.Helper()
+	verifier, ok := sink.(migrate.Verifier)
+	if !ok {
+		return
+	}
+	problems, err := verifier.VerifyRun(t.Context(), run.Info, &memoryReader{&run})
+	if err != nil {
+		t.Errorf("verify %s: %v", run.Info.RunRef, err)
+	}
+	for _, p := range problems {
+		t.Errorf("verify %s: %s", run.Info.RunRef, p)
+	}
+}
+
+// samples are runs that have what implementations get wrong.
+func samples() []Run {
+	runs := []Run{{Info: migrate.RunInfo{RunRef: migrate.RunRef{Project: "ws/p", ID: "empty"}}}}
+	for _, id := range []string{"a", "it's", `say "hi"`, "ünï-コード-🚀", "../up", "x_part_0_y", "/abs", "CON"} {
+		runs = append(runs, sample(id))
+	}
+	child := sample("child")
+	child.Info.Parent = "a"
+	return append(runs, child)
+}
+
+// sample has one attribute of each kind.
+func sample(id string) Run {
+	series := func(path string, kind migrate.Kind, values migrate.Values) migrate.Chunk {
+		c := migrate.Chunk{Path: path, Kind: kind, Values: values}
+		for i := range values.Len() {
+			c.Steps = append(c.Steps, migrate.Step(i)*migrate.StepUnit/2)
+			c.Times = append(c.Times, 1_700_000_000_000+int64(i))
+		}
+		return c
+	}
+	scalar := func(path string, kind migrate.Kind, values migrate.Values) migrate.Chunk {
+		return migrate.Chunk{Path: path, Kind: kind, Values: values}
+	}
+	curve := make(migrate.Floats, migrate.MaxChunkPoints+5)
+	for i := range curve {
+		curve[i] = 1 / float64(i+1)
+	}
+	return Run{
+		Info: migrate.RunInfo{RunRef: migrate.RunRef{Project: "ws/p", ID: id}},
+		Chunks: []migrate.Chunk{
+			scalar("p/int", migrate.KindInt, migrate.Ints{math.MinInt64}),
+			scalar("p/big", migrate.KindInt, migrate.Ints{1<<53 + 1}),
+			scalar("p/float", migrate.KindFloat, migrate.Floats{math.Copysign(0, -1)}),
+			scalar("p/nan", migrate.KindFloat, migrate.Floats{math.NaN()}),
+			scalar("p/bool", migrate.KindBool, migrate.Bools{true}),
+			scalar("p/text", migrate.KindString, migrate.Strings{"line\nline\ttab \\ ünï 🚀"}),
+			scalar("p/empty", migrate.KindString, migrate.Strings{""}),
+			scalar("p/time", migrate.KindDatetime, migrate.Datetimes{1_700_000_000_123}),
+			scalar("p/set", migrate.KindStringSet, migrate.StringSets{{"b", "a,b", `"`}}),
+			scalar("p/odd[0] (x) #", migrate.KindInt, migrate.Ints{1}),
+			scalar("f/a.txt", migrate.KindFile, migrate.Files{{Key: "a", Name: "a.txt", Size: 5}}),
+			scalar("f/none", migrate.KindFile, migrate.Files{{Key: "none", Name: "none", Size: 0}}),
+			series("m/special", migrate.KindFloatSeries, migrate.Floats{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 5e-324, math.MaxFloat64}),
+			series("m/curve", migrate.KindFloatSeries, curve),
+			series("s/log", migrate.KindStringSeries, migrate.Strings{"one", "", "tab\tand\nline"}),
+			series("s/hist", migrate.KindHistogramSeries, migrate.Histograms{{Type: "COUNTING", Edges: []float64{0, 0.1, math.Inf(1)}, Values: []float64{3, 1}}}),
+			series("f/images", migrate.KindFileSeries, migrate.Files{{Key: "i0", Name: "0.png", Size: 3}, {Key: "i1", Name: "1.png", Size: 3}}),
+		},
+		Files: map[string][]byte{"a": []byte("hello"), "none": {}, "i0": {1, 2, 3}, "i1": []byte(id + "...")[:3]},
+	}
+}
+
+// lossless reports whether none of the problems is a loss.
+func lossless(problems []migrate.Problem) bool {
+	return !slices.ContainsFunc(problems, func(p migrate.Problem) bool { return p.Code.Lossy() })
+}
