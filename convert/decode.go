@@ -2,12 +2,12 @@ package convert
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/nexport-go/migrate"
 )
@@ -101,6 +101,10 @@ func parseLine(line []byte) (SidecarLine, error) {
 
 // complete adds the names that were left out and checks the lists.
 func (a *Attribute) complete() error {
+	for _, name := range a.NamesBase64 {
+		a.Names = append(a.Names, string(name))
+	}
+	a.NamesBase64 = nil
 	n := len(a.Artifacts)
 	if a.Names != nil && len(a.Names) != n || a.Steps != nil && len(a.Steps) != n || a.Times != nil && len(a.Times) != n {
 		return fmt.Errorf("%s: the lists are not as long as that of the artifacts", a.Path)
@@ -109,11 +113,11 @@ func (a *Attribute) complete() error {
 		return nil
 	}
 	for _, path := range a.Artifacts {
-		name, ok := bytes.CutPrefix([]byte(path), []byte(a.Path+"/"))
+		name, ok := strings.CutPrefix(path, a.Path+"/")
 		if !ok {
 			return fmt.Errorf("%s: the name of %q is missing", a.Path, path)
 		}
-		a.Names = append(a.Names, string(name))
+		a.Names = append(a.Names, name)
 	}
 	return nil
 }

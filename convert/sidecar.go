@@ -3,6 +3,7 @@ package convert
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -46,8 +47,8 @@ func AppendHeader(b []byte, h Header) []byte {
 type Attribute struct {
 	Path string       `json:"path"`
 	Kind migrate.Kind `json:"kind"`
-	// PathBase64 has the exact bytes of a Path that is not valid UTF-8. AppendAttribute and the
-	// Decoder take care of it.
+	// PathBase64 has the exact bytes of a Path that is not valid UTF-8. AppendAttribute and
+	// ReadSidecar take care of it.
 	PathBase64 []byte `json:"path_base64,omitempty"`
 
 	Param     string   `json:"param,omitempty"`     // key of the param
@@ -56,6 +57,10 @@ type Attribute struct {
 	// Names are the original names of the members of a file set, one for each of Artifacts. It may
 	// be left out if each of Artifacts is Path, "/" and the name.
 	Names []string `json:"names,omitempty"`
+	// NamesBase64 stands instead of Names if one of them is not valid UTF-8. AppendAttribute and
+	// ReadSidecar take care of it.
+	NamesBase64 [][]byte `json:"names_base64,omitempty"`
+
 	Steps []string `json:"steps,omitempty"` // of a file series, exact decimals, one for each of Artifacts
 	Times []*int64 `json:"times,omitempty"` // of a file series: ms, or null where a point has none
 
@@ -73,11 +78,16 @@ func (a *Attribute) KeepExact(v migrate.Values, i int) {
 	case migrate.Strings:
 		a.Base64 = []byte(v[i])
 	case migrate.StringSets:
-		a.Base64List = make([][]byte, len(v[i]))
-		for j, s := range v[i] {
-			a.Base64List[j] = []byte(s)
-		}
+		a.Base64List = bytesOf(v[i])
 	}
+}
+
+func bytesOf(list []string) [][]byte {
+	out := make([][]byte, len(list))
+	for i, s := range list {
+		out[i] = []byte(s)
+	}
+	return out
 }
 
 // AddFile adds a file of a series.
@@ -104,6 +114,9 @@ func AppendAttribute(b []byte, a Attribute) []byte {
 	}
 	if plainNames(a) {
 		a.Names = nil
+	}
+	if slices.ContainsFunc(a.Names, func(name string) bool { return !utf8.ValidString(name) }) {
+		a.Names, a.NamesBase64 = nil, bytesOf(a.Names)
 	}
 	return appendLine(b, a)
 }
