@@ -1,0 +1,56 @@
+# Everything a developer does. `make help` lists it.
+SHELL := /bin/bash
+TOOL  := go tool -modfile=tools.mod
+E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2
+
+.PHONY: help build demo test short lint cross e2e bench fuzz tidy venv
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the command, in bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/nexport
+
+demo: build venv ## load an example archive into a real MLflow (stays up until Ctrl-C; DEMO_ONCE=1 does not)
+	scripts/demo.sh
+
+test: venv lint cross ## everything that has to pass
+	go test -race $$(go list ./... | grep -v /e2e)
+	$(MAKE) --no-print-directory e2e
+
+short: ## what needs no Python and little time
+	go test -short $$(go list ./... | grep -v /e2e)
+
+lint: ## format, vet, staticcheck
+	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "run gofumpt -w on:" $$unformatted; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+
+cross: ## the static binary for every platform
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "build $$os/$$arch"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/nexport || exit 1; \
+	done; done
+
+e2e: venv ## load into real MLflow servers of both lines and read everything back
+	$(E2E) go test -count=1 -timeout 40m ./e2e/...
+
+bench: venv ## figures, as ratios of one run
+	go test -run '^$$' -bench . -benchmem ./parquetstore ./convert ./mlflow
+	$(E2E) go run ./e2e/bench
+
+fuzz: ## each fuzz test for a minute
+	@for pkg in $$(go list ./...); do \
+		for name in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime 1m $$pkg || exit 1; \
+		done; \
+	done
+
+tidy: ## go.mod and tools.mod
+	go mod tidy
+	go mod tidy -modfile=tools.mod
+
+venv:
+	@scripts/venv.sh

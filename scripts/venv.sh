@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Makes the two Python environments of the tests below the checkout: .venv-mlflow3 (newest MLflow,
+# pyarrow, DuckDB) and .venv-mlflow2. Does nothing when they are there and the pins are unchanged.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+make_venv() { # directory, requirements
+	local dir=$1 reqs=$2
+	if cmp -s "$reqs" "$dir/installed.txt"; then
+		return
+	fi
+	echo "installing $dir ..."
+	rm -rf "$dir"
+	"${PYTHON:-python3}" -m venv "$dir"
+	"$dir/bin/pip" install --quiet --disable-pip-version-check uv
+	"$dir/bin/uv" pip install --quiet --python "$dir/bin/python" -r "$reqs"
+	cp "$reqs" "$dir/installed.txt" # last: an installation cut off is made anew
+}
+
+make_venv .venv-mlflow3 scripts/mlflow3.txt
+make_venv .venv-mlflow2 scripts/mlflow2.txt
