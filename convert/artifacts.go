@@ -20,9 +20,11 @@ const (
 // Artifacts gives artifact paths within one run: what Neptune's paths ask for wherever possible,
 // and never one twice, never one as the directory of another, also on disks that do not tell case.
 // The paths depend on the order of the calls, which is that of the archive. It keeps 16 bytes for
-// each path and directory. The zero value is ready; it is not for concurrent use.
+// each path and directory, and a little more for each path that was wanted twice. The zero value is
+// ready; it is not for concurrent use.
 type Artifacts struct {
 	files, dirs map[pathID]struct{}
+	tries       map[pathID]int // so that wanting one path very often does not take ever longer
 }
 
 type pathID [16]byte
@@ -53,7 +55,7 @@ func (a *Artifacts) CSV(attr string) (path string, changed bool) { return a.Path
 // the same path apart, so that what a path becomes does not depend on how many there are.
 func (a *Artifacts) Path(want, original string) (result string, changed bool) {
 	if a.files == nil {
-		a.files, a.dirs = map[pathID]struct{}{}, map[pathID]struct{}{}
+		a.files, a.dirs, a.tries = map[pathID]struct{}{}, map[pathID]struct{}{}, map[pathID]int{}
 		a.take(SidecarName)
 	}
 	segments := strings.Split(want, "/")
@@ -64,14 +66,24 @@ func (a *Artifacts) Path(want, original string) (result string, changed bool) {
 	for i := range len(segments) - 1 {
 		a.avoidFile(segments, i)
 	}
-	last := len(segments) - 1
-	name := segments[last]
-	for n := 0; a.taken(strings.Join(segments, "/")); n++ {
-		segments[last] = mark(name, original+numbered(n))
-	}
+	a.avoidAll(segments, original)
 	result = strings.Join(segments, "/")
 	a.take(result)
 	return result, result != want
+}
+
+// avoidAll changes the last name of the path while there is a file or directory of that name.
+func (a *Artifacts) avoidAll(segments []string, original string) {
+	whole := strings.Join(segments, "/")
+	if !a.taken(whole) {
+		return
+	}
+	last := len(segments) - 1
+	name, key := segments[last], idOfPath(whole+"/"+digest(original, idBytes))
+	for a.taken(strings.Join(segments, "/")) {
+		segments[last] = mark(name, original+numbered(a.tries[key]))
+		a.tries[key]++
+	}
 }
 
 // avoidFile changes directory i of the path while there is a file of that name. The new name

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -162,10 +163,24 @@ func under(p, dir string) bool {
 	return len(parts) > len(prefix) && strings.EqualFold(strings.Join(parts[:len(prefix)], "/"), dir)
 }
 
+// TestArtifactsWantedVeryOften would take minutes if each path tried all the earlier ones.
+func TestArtifactsWantedVeryOften(t *testing.T) {
+	t.Parallel()
+	var a convert.Artifacts
+	seen := map[string]bool{}
+	const many = 50_000
+	for range many {
+		seen[allocate(&a, "src", "x.py")] = true
+	}
+	if len(seen) != many {
+		t.Errorf("%d paths for %d files", len(seen), many)
+	}
+}
+
 func BenchmarkArtifacts(b *testing.B) {
 	var a convert.Artifacts
 	b.ReportAllocs()
-	for b.Loop() {
-		a.Member("source_code/files", "pkg/module/file.py")
+	for n := 0; b.Loop(); n++ {
+		a.Member("source_code/files", "pkg/module/file"+strconv.Itoa(n)+".py")
 	}
 }
