@@ -101,6 +101,29 @@ func TestRunMeta(t *testing.T) {
 	}
 }
 
+// TestWantMeta: Take needs nothing that WantMeta does not ask for, and all that it asks for.
+func TestWantMeta(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{
+		"sys/custom_run_id", "sys/creation_time", "sys/ping_time", "sys/modification_time", "sys/failed", "sys/owner",
+		"sys/description", "sys/tags", "sys/forking/parent", "sys/name", "sys/id", "sys/size", "loss", "owner",
+	} {
+		used := false
+		for kind, v := range map[migrate.Kind]migrate.Values{
+			migrate.KindString: migrate.Strings{"x"}, migrate.KindDatetime: migrate.Datetimes{1},
+			migrate.KindBool: migrate.Bools{true}, migrate.KindStringSet: migrate.StringSets{{"x"}},
+		} {
+			used = used || !cmp.Equal(convert.RunMeta{}, metaOf(migrate.Chunk{Path: path, Kind: kind, Values: v}))
+		}
+		if want := convert.WantMeta(path, migrate.KindString); used != want {
+			t.Errorf("%s: WantMeta says %v, Take says %v", path, want, used)
+		}
+	}
+	if m := metaOf(migrate.Chunk{Path: "sys/ping_time", Kind: migrate.KindDatetime, Values: migrate.Datetimes{migrate.NoTime}}); m.Ping != nil {
+		t.Errorf("NoTime was taken as %d", *m.Ping)
+	}
+}
+
 func ptr(n int64) *int64 { return &n }
 
 func TestRunTimes(t *testing.T) {
