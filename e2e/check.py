@@ -198,12 +198,21 @@ class RunCheck:
                 continue
             key = (line["path"], line["kind"])
             if key in self.lines:
-                self.differ(key, "is in nexport.jsonl twice")
+                self.continue_line(key, line)
+                continue
             self.lines[key] = line
             for place in ("param", "metric", "artifacts"):
                 if place in line:
                     self.kinds[(line["path"], place)].append(line["kind"])
         return True
+
+    def continue_line(self, key, line):
+        """Attributes with very many files have several lines, whose lists continue each other."""
+        if "artifacts" not in line:
+            self.differ(key, "is in nexport.jsonl twice")
+        for name in ("artifacts", "names", "steps", "times"):
+            if name in line:
+                self.lines[key].setdefault(name, []).extend(line[name])
 
     def nothing_else(self):
         """The server has no more than nexport.jsonl says, and no less."""
@@ -287,7 +296,8 @@ class RunCheck:
         got = sorted(self.c.server.history(self.id, key), key=order)
         want, exact = [], self.exact.get(a.path, {})
         for i, (point, (step, whole)) in enumerate(zip(points, steps)):
-            time = point[1] if point[1] is not None and point[1] >= 0 else self.meta.start + i
+            time = point[1] if point[1] is not None else self.meta.start + i
+            time = max(time, 0)
             want.append((step, time, expect.on_server(point[2])))
             kept = whole and time == point[1] and not math.isinf(point[2]) and not is_minus_zero(point[2])
             self.check_exact(a, i, point, exact.get(i), kept)
@@ -319,7 +329,7 @@ class RunCheck:
     def check_histograms(self, a, line):
         rows = self.csv(a, line, ["step", "time", "type", "edges", "values"])
         got = [(r[0], r[1], r[2], floats(json.loads(r[3])), floats(json.loads(r[4]))) for r in rows]
-        want = [(expect.step_text(s), expect.time_text(t), h["type"], floats(h["edges"]), floats(h["values"]))
+        want = [(expect.step_text(s), expect.time_text(t), expect.escaped(h["type"]), floats(h["edges"]), floats(h["values"]))
                 for s, t, h in a.points()]
         if got != want:
             self.differ(repr(a.path), "histograms differ:", first_difference(got, want))
@@ -392,6 +402,9 @@ class RunCheck:
         self.same(f"{a.path!r} number of files", len(paths), len(want))
         if a.kind == "file_series":
             self.same(f"{a.path!r} times", line.get("times"), [w[3] for w in want])
+            self.same(f"{a.path!r} steps", line.get("steps"), [expect.step_text(w[2]) for w in want])
+        elif a.kind != "file" and (plain := [f"{a.path}/{w[1]}" for w in want]) != paths:
+            self.same(f"{a.path!r} names", line.get("names"), [w[1] for w in want])
         for path, w in zip(paths, want):
             self.check_file(a, path, *w)
 

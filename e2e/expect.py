@@ -12,7 +12,8 @@ import unicodedata
 MAX_DOUBLE = 1.7976931348623157e308
 EPOCH = datetime.datetime(1970, 1, 1)
 KEY = re.compile(r"[/\w.\- :]*")
-CHANGED = re.compile(r"_h[0-9a-f]{16}$")
+CHANGED = re.compile(r"_[hk][0-9a-f]{16}$")
+EXTENSION = re.compile(r"\.[A-Za-z0-9_+-]{1,19}$")
 PARAM_KINDS = {"float", "int", "string", "bool", "datetime", "string_set"}
 FILE_KINDS = {"file", "file_set", "file_series"}
 
@@ -35,8 +36,10 @@ def key_is_right(path, kind, key, second):
     plain = legal_key(path) and not CHANGED.search(path)
     if plain and not second:
         return None if key == path else "should not have been changed"
-    original = path + "\0" + kind if second else path
-    if not key.endswith("_h" + digest(original, size=8)):
+    end = "_h" + digest(path, size=8)
+    if second:
+        end = "_k" + digest(digest(path, size=8) + kind, size=8)
+    if not key.endswith(end):
         return "does not end with the digest of the original"
     return None
 
@@ -87,20 +90,25 @@ def param_text(kind, value):
     if kind == "float":
         return repr(value)
     if kind == "string_set":
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return str(value)
+
+
+def escaped(text):
+    for a, b in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(a, b)
+    return text
 
 
 def text_line(point):
     step, ms, text = point
-    for a, b in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(a, b)
-    return f"{step_text(step)}\t{time_text(ms)}\t{text}\n"
+    return f"{step_text(step)}\t{time_text(ms)}\t{escaped(text)}\n"
 
 
 def extension(path):
     """The extension of a stored name."""
-    return os.path.splitext(os.path.basename(path))[1]
+    m = EXTENSION.search(os.path.basename(path))
+    return m[0] if m else ""
 
 
 class Meta:
