@@ -1,0 +1,44 @@
+// Command nexport loads archives of Neptune experiments into MLflow, and shows what they hold.
+// Run it with --help; the README has the first steps, docs/cli-json.md the form of --json.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
+	var c cli
+	k := kong.Parse(&c, kong.Name("nexport"),
+		kong.Description("Load archives of Neptune experiments, as the Python tool neptune-exporter wrote them, into MLflow."),
+		kong.Vars{
+			"version":    version(),
+			"jobs":       strconv.Itoa(migrate.DefaultConcurrency),
+			"multiplier": convert.DefaultMultiplier.String(),
+		},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	term := newTerminal(os.Stderr)
+	log, closeLog, err := c.newLogger(term)
+	k.FatalIfErrorf(err)
+	err = k.Run(&stdio{out: os.Stdout, term: term}, log)
+	closeLog()
+	k.FatalIfErrorf(exitCoded(ctx, err))
+}
+
+// stdio is where a command writes: data to out, everything else to term.
+type stdio struct {
+	out  io.Writer
+	term *terminal
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// lineEvery is the time between two lines of progress where there is no terminal.
+const lineEvery = 10 * time.Second
+
+// showProgress shows t until stop is called: a bar on a terminal, else a line now and then.
+func showProgress(term *terminal, t *tally, verb string) (stop func()) {
+	if term.tty {
+		return showBar(term, t, verb)
+	}
+	return showLines(term, t, verb)
+}
+
+func showBar(term *terminal, t *tally, verb string) (stop func()) {
+	p := mpb.New(mpb.WithOutput(term.file), mpb.WithWidth(24), mpb.WithRefreshRate(200*time.Millisecond))
+	bar := p.New(max(t.runs, 1), mpb.BarStyle(),
+		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string {
+			s := t.now()
+			return fmt.Sprintf("%s %s/%s runs ", verb, count(s.ended), count(s.runs))
+		})),
+		mpb.AppendDecorators(decor.Any(func(d decor.Statistics) string { return " " + t.now().details() })),
+	)
+	term.through(p)
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		every(200*time.Millisecond, done, func() { bar.SetCurrent(min(t.now().ended, t.runs-1)) })
+	}()
+	return func() {
+		close(done)
+		<-gone
+		term.through(term.file)
+		bar.Abort(true) // the report takes its place
+		p.Wait()
+	}
+}
+
+func showLines(term *terminal, t *tally, verb string) (stop func()) {
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		every(lineEvery, done, func() {
+			s := t.now()
+			fmt.Fprintf(term, "%s: %s of %s, %s\n", verb, count(s.ended), plural(s.runs, "run"), s.details())
+		})
+	}()
+	return func() {
+		close(done)
+		<-gone
+	}
+}
+
+// every calls f at intervals until done is closed.
+func every(interval time.Duration, done <-chan struct{}, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			f()
+		case <-done:
+			return
+		}
+	}
+}
+
+// details gives counts, rate and time left.
+func (s state) details() string {
+	parts := []string{count(s.sum.Points) + " points"}
+	if r := s.rate(s.sum.Points); r > 0 {
+		parts[0] += " (" + count(r) + "/s)"
+	}
+	if s.sum.Files > 0 {
+		parts = append(parts, plural(s.sum.Files, "file")+" "+size(s.sum.Bytes))
+	}
+	if s.failed > 0 {
+		parts = append(parts, count(s.failed)+" failed")
+	}
+	if s.left > 0 {
+		parts = append(parts, "about "+span(s.left)+" left")
+	}
+	return strings.Join(parts, ", ")
+}

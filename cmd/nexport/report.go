@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/mlflow"
+)
+
+// counts takes a report apart. Runs that are partial are among the moved or existing ones too.
+func counts(r *migrate.Report) (moved migrate.Totals, existed, partial, failed int64) {
+	for _, run := range r.Runs {
+		if run.Err != nil {
+			failed++
+		} else {
+			partial++
+		}
+	}
+	return r.Moved[migrate.StageLoad], r.Existed[migrate.StageLoad], partial, failed
+}
+
+// print writes the report for people.
+func (l *load) print(ctx context.Context, report *migrate.Report) error {
+	w := bufio.NewWriter(l.io.out)
+	moved, existed, partial, failed := counts(report)
+	left := l.tally.runs - moved.Runs - existed - failed
+	if l.cmd.DryRun {
+		printPlan(w, l.sink.Plan(), l.uri)
+	} else {
+		fmt.Fprintf(w, "%s moved to %s in %s: %s, %s, %s (%s)\n", plural(moved.Runs, "run"), l.uri, span(report.Ended.Sub(report.Started)),
+			plural(moved.Attributes, "attribute"), plural(moved.Points, "point"), plural(moved.Files, "file"), size(moved.Bytes))
+		printCount(w, existed, "run", "there already")
+	}
+	printCount(w, partial, "run", "partial: something could not be moved, see below")
+	printCount(w, failed, "run", "failed, see below")
+	printCount(w, left, "run", "not reached")
+	l.tally.classes.print(w, "Could not be moved:", true)
+	l.tally.classes.print(w, "Notes (nothing is lost):", false)
+	printFailures(w, report)
+	if failed > 0 || left > 0 || ctx.Err() != nil {
+		fmt.Fprintln(w, "\nThe same command again leaves alone what is complete and moves the rest.")
+	}
+	return w.Flush()
+}
+
+func printPlan(w io.Writer, p mlflow.Plan, uri string) {
+	fmt.Fprintf(w, "Dry run: nothing was written. Loading into %s would create\n", uri)
+	for _, line := range []struct {
+		n    int64
+		noun string
+	}{
+		{p.Experiments, "experiment"},
+		{p.Runs, "run"},
+		{p.Params, "param"},
+		{p.Points, "metric point"},
+		{p.Artifacts, "artifact"},
+	} {
+		fmt.Fprintf(w, "  %s\n", plural(line.n, line.noun))
+	}
+	fmt.Fprintf(w, "by %s with %s.\n", plural(p.Requests, "request"), size(p.Bytes))
+	printCount(w, p.Completed, "run", "there in part, to be completed")
+	printCount(w, p.Existing, "run", "there already")
+}
+
+func printCount(w io.Writer, n int64, noun, text string) {
+	if n > 0 {
+		fmt.Fprintf(w, "%s %s\n", plural(n, noun), text)
+	}
+}
+
+// maxFailures bounds the list of failed runs; --json has all of them.
+const maxFailures = 50
+
+func printFailures(w io.Writer, report *migrate.Report) {
+	var n int64
+	for _, run := range report.Runs {
+		if run.Err == nil {
+			continue
+		}
+		if n++; n == 1 {
+			fmt.Fprintln(w, "\nFailed:")
+		}
+		if n <= maxFailures {
+			fmt.Fprintf(w, "  %s: %s\n", shown(run.Run.String()), oneLine(run.Err))
+			if next := advice(run.Err); next != "" {
+				fmt.Fprintf(w, "    %s\n", next)
+			}
+		}
+	}
+	if n > maxFailures {
+		fmt.Fprintf(w, "  and %s more (--json lists all)\n", count(n-maxFailures))
+	}
+}
+
+// advice says what to do about an error, if its text does not.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, migrate.ErrCorrupt):
+		return "The file is damaged: put an undamaged copy in its place and load again."
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The server took too long: load again when it is less busy, or with fewer --jobs."
+	}
+	return ""
+}
+
+func oneLine(err error) string {
+	return shown(strings.ReplaceAll(err.Error(), "\n", "; "))
+}
