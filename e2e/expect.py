@@ -76,11 +76,21 @@ def step_text(micro):
     return sign + str(whole) + (("." + f"{rest:06d}".rstrip("0")) if rest else "")
 
 
+CYCLE = 146097 * 86400 * 1000  # 400 years in ms: the calendar repeats
+
+
 def time_text(ms):
+    """RFC 3339 in UTC with milliseconds; years of more than four digits have a sign and six."""
     if ms is None:
         return ""
-    t = EPOCH + datetime.timedelta(milliseconds=ms)
-    return t.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0") + f".{ms % 1000:03d}Z"
+    cycles = 0
+    while not -62167219200000 <= ms - cycles * CYCLE < -62167219200000 + CYCLE * 24:
+        cycles += 1 if ms > 0 else -1
+    # Python has no year 0: one cycle later is the same day.
+    t = EPOCH + datetime.timedelta(milliseconds=ms - cycles * CYCLE + CYCLE)
+    year = t.year - 400 + 400 * cycles
+    head = f"{year:04d}" if 0 <= year <= 9999 else f"{year:+07d}"
+    return f"{head}-{t:%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
 def param_text(kind, value):
