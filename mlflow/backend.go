@@ -1,0 +1,67 @@
+package mlflow
+
+import (
+	"context"
+	"io"
+	"iter"
+
+	"github.com/nexport-go/migrate/convert"
+)
+
+// backend is the last step: it holds experiments and runs, and knows nothing of Neptune. REST is
+// one; the dry run is another, which counts.
+type backend interface {
+	// traits asks the server what it is, once.
+	traits(ctx context.Context) (traits, error)
+	// experiments yields the active experiments with the tag convert.TagLayout of that value.
+	experiments(ctx context.Context, layout string) ([]experiment, error)
+	// ensureExperiment finds or creates an experiment and sets its tags.
+	ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (experiment, error)
+	// loaded yields the runs of the experiments that have the tag convert.TagID.
+	loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error]
+	createRun(ctx context.Context, exp experiment, run newRun) (target, error)
+	deleteRun(ctx context.Context, runID string) error
+	// log writes one batch that keeps all limits. Repeating it changes nothing.
+	log(ctx context.Context, runID string, b *batch) error
+	finish(ctx context.Context, runID, status string, end *int64) error
+	// stored reads back what a run has; metrics are keys only.
+	stored(ctx context.Context, runID string) (stored, error)
+	// history yields all points of a metric, in no order.
+	history(ctx context.Context, runID, key string) iter.Seq2[point, error]
+	// artifacts opens the place that a run's artifact URI names.
+	artifacts(ctx context.Context, to target) (artifactStore, error)
+}
+
+// artifactStore keeps the files of one run, by slash-separated paths.
+type artifactStore interface {
+	put(ctx context.Context, path string, size int64, open func() (io.ReadCloser, error)) error
+	// list gives the sizes of all files.
+	list(ctx context.Context) (map[string]int64, error)
+}
+
+type experiment struct{ id, name string }
+
+// target is a run on the server, as far as looking it up tells.
+type target struct {
+	runID       string
+	experiment  string // its ID
+	artifactURI string
+	tags        map[string]string // those that begin with "nexport."
+}
+
+type newRun struct {
+	name, user string
+	start      int64 // ms
+	tags       []convert.Tag
+}
+
+type stored struct {
+	params, tags map[string]string
+	metrics      []string // keys
+}
+
+// point is a metric's point as the server takes it.
+type point struct {
+	step, time int64 // time in ms
+	value      float64
+}

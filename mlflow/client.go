@@ -1,0 +1,238 @@
+package mlflow
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxAnswer    = 512 << 20 // of a JSON answer; a page of runs with very many params is some MB
+	maxErrorBody = 4 << 10
+	// uploadRate is the slowest upload that is not taken for a hang, in bytes a second.
+	uploadRate = 64 << 10
+)
+
+// client speaks HTTP with one server. It is safe for concurrent use.
+type client struct {
+	http    *http.Client
+	server  *url.URL
+	header  http.Header
+	timeout time.Duration
+	retry   retrier
+
+	mu  sync.Mutex
+	api string // "/api/2.0", or "/ajax-api/2.0" where a static prefix hides the former
+}
+
+func newClient(cfg Config, server *url.URL, transport http.RoundTripper) *client {
+	header := http.Header{"User-Agent": {"nexport"}}
+	switch {
+	case cfg.Username != "" && cfg.Password != "":
+		pair := base64.StdEncoding.EncodeToString([]byte(cfg.Username + ":" + cfg.Password))
+		header.Set("Authorization", "Basic "+pair)
+	case cfg.Token != "":
+		header.Set("Authorization", "Bearer "+cfg.Token)
+	}
+	if cfg.Workspace != "" {
+		header.Set("X-MLFLOW-WORKSPACE", cfg.Workspace)
+	}
+	c := &client{
+		http:   &http.Client{Transport: transport, CheckRedirect: sameHost},
+		server: server, header: header, timeout: cfg.Timeout, api: "/api/2.0",
+		retry: retrier{budget: cfg.RetryFor, log: cfg.Log},
+	}
+	if c.timeout <= 0 {
+		c.timeout = DefaultTimeout
+	}
+	if c.retry.budget <= 0 {
+		c.retry.budget = DefaultRetryFor
+	}
+	return c
+}
+
+// sameHost follows no redirect to another host, which would be handed the credentials' requests.
+func sameHost(req *http.Request, via []*http.Request) error {
+	if len(via) >= 5 || req.URL.Host != via[0].URL.Host {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// call is one request. It can be sent again: body is opened for each attempt.
+type call struct {
+	op     string
+	method string
+	path   string // below the server's own path, already escaped; with "mlflow" in front: below the API
+	query  url.Values
+	body   func() (io.ReadCloser, error)
+	size   int64
+	media  string // Content-Type
+	once   bool   // not to be repeated after an unclear failure
+	read   func(io.Reader) error
+}
+
+// postJSON sends in and decodes the answer into out; nil leaves either away.
+func (c *client) postJSON(ctx context.Context, op, path string, in, out any) error {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(in); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return c.do(ctx, jsonCall(op, path, body.Bytes(), out))
+}
+
+func jsonCall(op, path string, body []byte, out any) call {
+	return call{
+		op: op, method: http.MethodPost, path: path, media: "application/json", size: int64(len(body)),
+		body: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+		read: into(out),
+	}
+}
+
+func (c *client) getJSON(ctx context.Context, op, path string, query url.Values, out any) error {
+	return c.do(ctx, call{op: op, method: http.MethodGet, path: path, query: query, read: into(out)})
+}
+
+// into decodes one JSON value. An answer that is not JSON, or cut off, is no answer: the request
+// is repeated.
+func into(out any) func(io.Reader) error {
+	return func(r io.Reader) error {
+		if out == nil {
+			out = &struct{}{}
+		}
+		return json.NewDecoder(r).Decode(out)
+	}
+}
+
+// do sends a call until it is answered, see retrier.
+func (c *client) do(ctx context.Context, req call) error {
+	if req.once {
+		return withCause(ctx, c.attempt(ctx, req))
+	}
+	return c.retry.do(ctx, func() error { return c.attempt(ctx, req) })
+}
+
+func (c *client) attempt(ctx context.Context, req call) error {
+	timeout := c.timeout + time.Duration(req.size/uploadRate)*time.Second
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := c.request(ctx, req)
+	if err != nil {
+		return &permanentError{fmt.Errorf("%s: %w", req.op, err)}
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("%s: %w", req.op, redact(err))
+	}
+	defer func() {
+		io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
+		response.Body.Close()
+	}()
+	if response.StatusCode >= 300 {
+		return c.failure(req, request, response)
+	}
+	if req.read == nil {
+		return nil
+	}
+	if err := req.read(io.LimitReader(response.Body, maxAnswer)); err != nil {
+		return fmt.Errorf("%s: read the answer of %s: %w", req.op, request.URL.Path, err)
+	}
+	return nil
+}
+
+func (c *client) request(ctx context.Context, req call) (*http.Request, error) {
+	var body io.ReadCloser
+	if req.body != nil {
+		var err error
+		if body, err = req.body(); err != nil {
+			return nil, err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, req.method, c.url(req.path), body)
+	if err != nil {
+		return nil, err
+	}
+	if req.size == 0 && body != nil {
+		request.Body = http.NoBody // else Go would send an empty chunked body
+		body.Close()
+	}
+	request.ContentLength = req.size
+	request.URL.RawQuery = req.query.Encode()
+	for key, values := range c.header {
+		request.Header[key] = values
+	}
+	if req.media != "" {
+		request.Header.Set("Content-Type", req.media)
+	}
+	return request, nil
+}
+
+// url puts a path behind the server's own; "mlflow..." are paths of the API.
+func (c *client) url(path string) string {
+	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
+		return path
+	}
+	if strings.HasPrefix(path, "mlflow") {
+		c.mu.Lock()
+		path = c.api + "/" + path
+		c.mu.Unlock()
+	}
+	return c.server.String() + path
+}
+
+// failure makes an APIError of an answer. A page that is not there is looked for under the
+// interface's own prefix once, see docs of --static-prefix.
+func (c *client) failure(req call, request *http.Request, response *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
+	e := &APIError{
+		Op: req.op, Method: req.method, URL: request.URL.Scheme + "://" + request.URL.Host + request.URL.Path,
+		Status: response.StatusCode, Message: strings.TrimSpace(string(body)),
+		Hint:       hint(response.StatusCode, string(body), request.URL.Host),
+		RetryAfter: retryAfter(response.Header.Get("Retry-After")),
+	}
+	var answer struct {
+		Code    string `json:"error_code"`
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(body, &answer) == nil && answer.Code != "" {
+		e.Code, e.Message = answer.Code, answer.Message
+	} else if strings.HasPrefix(e.Message, "<") {
+		e.Message = "" // HTML of a proxy or of another program
+	}
+	return e
+}
+
+// retryAfter reads seconds or a date; 0 if there is neither.
+func retryAfter(s string) time.Duration {
+	if seconds, err := strconv.Atoi(s); err == nil {
+		return time.Duration(max(seconds, 0)) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
+}
+
+// redact takes the query out of a URL in an error.
+func redact(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		if u, parseErr := url.Parse(failed.URL); parseErr == nil {
+			u.RawQuery, u.User = "", nil
+			failed.URL = u.String()
+		}
+	}
+	return err
+}

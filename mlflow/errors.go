@@ -1,0 +1,86 @@
+package mlflow
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// APIError is an answer of the server that is not the one asked for.
+type APIError struct {
+	Op         string // what was being done: "create run"
+	Method     string
+	URL        string // without credentials and query
+	Status     int
+	Code       string // MLflow's error_code; empty if the answer is not MLflow's JSON
+	Message    string // MLflow's message, or the beginning of the answer
+	RetryAfter time.Duration
+	Hint       string // what to do, where that is known
+}
+
+// Error names what was done, the answer, and what to do.
+func (e *APIError) Error() string {
+	s := fmt.Sprintf("%s: %s %s: %d %s", e.Op, e.Method, e.URL, e.Status, http.StatusText(e.Status))
+	if e.Code != "" {
+		s += " " + e.Code
+	}
+	if e.Message != "" {
+		s += ": " + e.Message
+	}
+	if e.Hint != "" {
+		s += "; " + e.Hint
+	}
+	return s
+}
+
+// Is matches the sentinels of package migrate. Refused credentials are fatal: no other run
+// would fare better.
+func (e *APIError) Is(target error) bool {
+	switch target {
+	case migrate.ErrNotFound:
+		return e.Status == http.StatusNotFound
+	case migrate.ErrUnauthorized, migrate.ErrFatal:
+		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+	}
+	return false
+}
+
+// Temporary reports whether the same request may succeed later.
+func (e *APIError) Temporary() bool {
+	switch e.Status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// Error codes of MLflow, from mlflow/protos/databricks.proto.
+const (
+	codeExists   = "RESOURCE_ALREADY_EXISTS"
+	codeNotFound = "RESOURCE_DOES_NOT_EXIST"
+)
+
+func hasCode(err error, code string) bool {
+	var api *APIError
+	return errors.As(err, &api) && api.Code == code
+}
+
+// hint tells what to do about an answer, if that is known.
+func hint(status int, body, host string) string {
+	switch {
+	case status == http.StatusForbidden && strings.Contains(body, "Host header"):
+		return fmt.Sprintf("the server does not know itself as %s: start it with --allowed-hosts %q (MLflow 3.5 and newer check this)", host, host)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of an account that may edit the experiment"
+	case status == http.StatusNotFound && !strings.HasPrefix(strings.TrimSpace(body), "{"):
+		return "is the tracking URI that of an MLflow server?"
+	case status == http.StatusRequestEntityTooLarge:
+		return "a proxy in front of the server limits the size of requests: raise it (nginx: client_max_body_size)"
+	}
+	return ""
+}

@@ -1,0 +1,294 @@
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
+)
+
+// load puts one run. It is used by one goroutine.
+type load struct {
+	sink    *Sink
+	project *project
+	run     migrate.RunInfo
+	source  migrate.RunReader
+	traits  traits
+
+	to      target
+	resumed bool
+	was     stored           // what the server had of a resumed run
+	there   map[string]int64 // sizes of the artifacts it had
+	store   artifactStore
+
+	meta     convert.RunMeta
+	start    int64
+	end      *int64
+	names    convert.Artifacts
+	sidecar  *spool
+	batch    batch
+	problems []migrate.Problem
+	params   []param
+	long     map[attributeID]string // scalars too long for a param: their text artifact
+
+	want expected
+}
+
+type attributeID struct {
+	path string
+	kind migrate.Kind
+}
+
+type param struct{ key, value string }
+
+// expected is what the server should have in the end.
+type expected struct {
+	params, tags map[string]string
+	metrics      map[string]sum
+	artifacts    map[string]int64
+}
+
+// do is the order of a load. The run calls itself complete in the last request.
+func (l *load) do(ctx context.Context) error {
+	l.long = map[attributeID]string{}
+	l.want = expected{map[string]string{}, map[string]string{}, map[string]sum{}, map[string]int64{}}
+	var err error
+	if l.sidecar, err = newSpool(l.sink.cfg.TempDir); err != nil {
+		return err
+	}
+	l.sidecar.write(convert.AppendHeader(nil, convert.HeaderOf(l.run, l.sink.cfg.StepMultiplier)))
+	for _, step := range []func(context.Context) error{
+		l.readScalars, l.readStart, l.open, l.logParams, l.moveData, l.putSidecar, l.check, l.finish,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *load) close() {
+	if l.sidecar != nil {
+		l.sidecar.close()
+	}
+}
+
+// note keeps a problem for the report; without text there is none.
+func (l *load) note(p migrate.Problem) { l.problems = append(l.problems, p) }
+
+// readStart finds a start time for runs that do not say theirs: that of their first point.
+func (l *load) readStart(ctx context.Context) error {
+	first := migrate.NoTime
+	if l.meta.Start == nil {
+		for chunk, err := range l.source.Chunks(ctx, func(_ string, k migrate.Kind) bool { return k.Series() }) {
+			if err != nil {
+				return err
+			}
+			first = chunk.Times[0]
+			break
+		}
+	}
+	l.start, l.end = l.meta.Times(first)
+	return nil
+}
+
+// open creates the run, or reads back what an earlier load left.
+func (l *load) open(ctx context.Context) error {
+	tags, problems := l.meta.RunTags(l.run, l.sink.cfg.StepMultiplier, l.traits.keys, l.traits.maxTag)
+	l.problems = append(l.problems, problems...)
+	parent, more := l.family()
+	tags = append(tags, more...)
+	for _, tag := range tags {
+		l.want.tags[tag.Key] = tag.Value
+	}
+	if l.resumed {
+		return l.reopen(ctx, tags)
+	}
+	exp, err := l.experiment(ctx, parent)
+	if err != nil {
+		return err
+	}
+	tags = append(tags, convert.Tag{Key: convert.TagState, Value: convert.StateLoading})
+	if l.to, err = l.create(ctx, exp, tags); err != nil {
+		return err
+	}
+	l.project.put(l.run.RunRef, l.to)
+	l.store, err = l.sink.to.artifacts(ctx, l.to)
+	return err
+}
+
+// family finds the parent among the runs that are loaded, and gives the tags that say so.
+func (l *load) family() (parent *target, tags []convert.Tag) {
+	id := l.meta.Parent(l.run)
+	if id == "" {
+		return nil, nil
+	}
+	ref := migrate.RunRef{Project: l.run.Project, ID: id, Scope: l.run.Scope}
+	found, ok := l.project.run(ref)
+	if !ok {
+		l.note(migrate.Problem{Path: "sys/forking/parent", Code: migrate.CodeSuspect, Text: fmt.Sprintf("parent %q is not among the loaded runs; the run stands alone, with tag %s", id, convert.TagOrphan)})
+		return nil, []convert.Tag{{Key: convert.TagOrphan, Value: "true"}}
+	}
+	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}
+}
+
+// experiment gives that of the parent, so that MLflow can show the tree, else the run's own.
+func (l *load) experiment(ctx context.Context, parent *target) (experiment, error) {
+	if parent != nil {
+		return experiment{id: parent.experiment}, nil
+	}
+	cfg := l.sink.cfg
+	name := convert.ExperimentName(cfg.NamePrefix, l.run.Project, l.run.Name, cfg.ExperimentBy == ByName)
+	return l.project.experiment(ctx, l.sink.to, name)
+}
+
+// create makes the run. When an answer is lost the run may be there all the same, so it is looked
+// for before the next try, and again after it: two that were made are cut back to one.
+func (l *load) create(ctx context.Context, exp experiment, tags []convert.Tag) (made target, err error) {
+	run := newRun{name: l.meta.RunName(l.run), user: l.meta.User, start: l.start, tags: tags}
+	unclear := false
+	retry := retrier{budget: DefaultRetryFor, log: l.sink.cfg.Log}
+	if l.sink.cfg.RetryFor > 0 {
+		retry.budget = l.sink.cfg.RetryFor
+	}
+	err = retry.do(ctx, func() error {
+		if unclear {
+			if made, err = l.find(ctx, exp); err != nil || made.runID != "" {
+				return err
+			}
+		}
+		made, err = l.sink.to.createRun(ctx, exp, run)
+		unclear = unclear || err != nil
+		return err
+	})
+	if err == nil && unclear {
+		if first, err := l.find(ctx, exp); err != nil || first.runID != "" {
+			return first, err
+		}
+	}
+	return made, err
+}
+
+// find looks for this run by its tag. Surplus copies, which can only be empty yet, are deleted.
+func (l *load) find(ctx context.Context, exp experiment) (first target, err error) {
+	for run, err := range l.sink.to.loaded(ctx, []string{exp.id}, convert.RunID(l.run.RunRef)) {
+		if err != nil {
+			return target{}, err
+		}
+		if first.runID == "" {
+			first = run
+		} else if err := l.sink.to.deleteRun(ctx, run.runID); err != nil {
+			return target{}, err
+		}
+	}
+	return first, nil
+}
+
+// reopen reads what the server has of the run, and sets the tags that it lacks.
+func (l *load) reopen(ctx context.Context, tags []convert.Tag) (err error) {
+	if l.was, err = l.sink.to.stored(ctx, l.to.runID); err != nil {
+		return err
+	}
+	if l.store, err = l.sink.to.artifacts(ctx, l.to); err != nil {
+		return err
+	}
+	if l.there, err = l.store.list(ctx); err != nil {
+		return err
+	}
+	if l.was.tags[convert.TagOrphan] != "" && l.want.tags[convert.TagOrphan] == "" {
+		tags = append(tags, convert.Tag{Key: convert.TagOrphan, Value: "false"})
+	}
+	l.batch.reset()
+	for _, tag := range append(tags, convert.Tag{Key: convert.TagState, Value: convert.StateLoading}) {
+		if l.was.tags[tag.Key] == tag.Value {
+			continue
+		}
+		if !l.batch.addTag(tag) {
+			if err := l.flush(ctx); err != nil {
+				return err
+			}
+			l.batch.addTag(tag)
+		}
+	}
+	return l.flush(ctx)
+}
+
+// flush sends the batch, if there is anything in it.
+func (l *load) flush(ctx context.Context) error {
+	defer l.batch.reset()
+	if l.batch.empty() {
+		return nil
+	}
+	return l.sink.to.log(ctx, l.to.runID, &l.batch)
+}
+
+// finish sets end and status, and then says how far the run can be trusted.
+func (l *load) finish(ctx context.Context) error {
+	if err := l.sink.to.finish(ctx, l.to.runID, l.meta.Status(), l.end); err != nil {
+		return err
+	}
+	state := convert.StateComplete
+	lossy := func(p migrate.Problem) bool { return p.Code.Lossy() }
+	if slices.ContainsFunc(l.problems, lossy) || slices.ContainsFunc(l.source.Problems(), lossy) ||
+		l.run.State == migrate.Partial || !l.run.Filter.All() {
+		state = convert.StatePartial
+	}
+	l.batch.reset()
+	if !l.run.Modified.IsZero() {
+		l.batch.addTag(convert.Tag{Key: convert.TagModified, Value: strconv.FormatInt(l.run.Modified.UnixMilli(), 10)})
+	}
+	l.batch.addTag(convert.Tag{Key: convert.TagState, Value: state})
+	return l.flush(ctx)
+}
+
+// sourceError marks what went wrong while reading the source: asking the server again would not help.
+type sourceError struct{ error }
+
+func (e *sourceError) Unwrap() error { return e.error }
+
+func isSource(err error) bool {
+	var e *sourceError
+	return errors.As(err, &e)
+}
+
+// spool is a temporary file. Its first error is kept for put.
+type spool struct {
+	f    *os.File
+	size int64
+	buf  []byte
+	err  error
+}
+
+func newSpool(dir string) (*spool, error) {
+	f, err := os.CreateTemp(dir, "nexport-*")
+	if err != nil {
+		return nil, fmt.Errorf("temporary file: %w", err)
+	}
+	return &spool{f: f}, nil
+}
+
+// write appends. It buffers, so that a line costs no system call.
+func (s *spool) write(p []byte) {
+	s.buf = append(s.buf, p...)
+	s.size += int64(len(p))
+	if len(s.buf) > 256<<10 {
+		s.drain()
+	}
+}
+
+func (s *spool) drain() {
+	if s.err == nil {
+		_, s.err = s.f.Write(s.buf)
+	}
+	s.buf = s.buf[:0]
+}
+
+func (s *spool) close() {
+	s.f.Close()
+	os.Remove(s.f.Name())
+}

@@ -1,0 +1,185 @@
+package mlflow
+
+import (
+	"context"
+	"math"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
+)
+
+// metricMover sends one float series. Points go in step order, one batch at a time, so what an
+// earlier load left on the server is always a beginning of the series.
+type metricMover struct {
+	l    *load
+	line convert.Attribute
+	skip int64 // distinct points that the server has
+
+	index    int64 // of the next point in the series
+	lastStep migrate.Step
+	last     point
+	same     map[pointID]struct{} // the points with the step of last, if there are several
+	sum      sum
+
+	inexact, merged int64
+	exact           []convert.ExactPoint
+}
+
+func (l *load) newMetric(ctx context.Context, chunk migrate.Chunk) (mover, error) {
+	key, changed := l.traits.keys.Key(chunk.Path)
+	if changed {
+		l.note(convert.Renamed(chunk.Path, chunk.Kind, chunk.Path, key))
+	}
+	m := &metricMover{
+		l: l, line: convert.Attribute{Path: chunk.Path, Kind: chunk.Kind, Metric: key},
+		same: map[pointID]struct{}{},
+	}
+	if !l.had(key) {
+		return m, nil
+	}
+	there, err := l.sumOf(ctx, key)
+	m.skip = there.points
+	return m, err
+}
+
+// had reports whether the server had points of that metric when the load was resumed.
+func (l *load) had(key string) bool {
+	for _, k := range l.was.metrics {
+		if k == key {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *metricMover) add(ctx context.Context, c migrate.Chunk) error {
+	for i, value := range c.Values.(migrate.Floats) {
+		p, exact := m.convert(c.Steps[i], c.Times[i], value)
+		again := m.repeats(p)
+		if !exact || again {
+			m.exact = append(m.exact, convert.ExactPoint{Index: m.index, Step: c.Steps[i], Time: c.Times[i], Value: value})
+		}
+		if !exact {
+			m.inexact++
+		}
+		if m.index > 0 && p.step == m.last.step && c.Steps[i] != m.lastStep {
+			m.merged++
+		}
+		m.index++
+		m.last, m.lastStep = p, c.Steps[i]
+		if again {
+			continue
+		}
+		m.sum.add(p)
+		if m.sum.points <= m.skip {
+			continue
+		}
+		if err := m.send(ctx, p); err != nil {
+			return err
+		}
+	}
+	m.flushExact()
+	return nil
+}
+
+// convert gives the point as MLflow takes it, and whether it is all of it.
+func (m *metricMover) convert(step migrate.Step, ms int64, value float64) (point, bool) {
+	whole, exactStep, _ := m.l.sink.cfg.StepMultiplier.Step(step)
+	time, exactTime := convert.MetricTime(ms, m.l.start, m.index)
+	return point{whole, time, value}, exactStep && exactTime && convert.ExactValue(value)
+}
+
+// repeats reports whether the server would take p for a point before it: it keeps equal ones once.
+func (m *metricMover) repeats(p point) bool {
+	if m.index == 0 || p.step != m.last.step {
+		clear(m.same)
+		return false
+	}
+	m.same[m.last.id()] = struct{}{}
+	_, again := m.same[p.id()]
+	return again
+}
+
+func (m *metricMover) send(ctx context.Context, p point) error {
+	if m.l.batch.addPoint(m.line.Metric, p) {
+		return nil
+	}
+	if err := m.l.flush(ctx); err != nil {
+		return err
+	}
+	m.l.batch.addPoint(m.line.Metric, p)
+	return nil
+}
+
+func (m *metricMover) flushExact() {
+	if len(m.exact) > 0 {
+		m.l.sidecar.write(convert.AppendExact(nil, m.line.Path, m.exact))
+		m.exact = m.exact[:0]
+	}
+}
+
+func (m *metricMover) end(context.Context) error {
+	m.line.Points = m.index
+	m.l.sidecar.write(convert.AppendAttribute(nil, m.line))
+	if m.inexact > 0 {
+		m.l.note(convert.Approximate(m.line.Path, m.line.Kind, m.inexact))
+	}
+	if m.merged > 0 {
+		m.l.note(convert.Merged(m.line.Path, m.line.Kind, m.merged, m.l.sink.cfg.StepMultiplier))
+	}
+	m.l.want.metrics[m.line.Metric] = m.sum
+	return nil
+}
+
+func (*metricMover) drop() {}
+
+// pointID tells points apart as the databases behind MLflow do: all NaN are one value, -0 is 0,
+// and infinities are the largest numbers.
+type pointID struct {
+	step, time int64
+	bits       uint64
+}
+
+func (p point) id() pointID {
+	v := p.value
+	switch {
+	case math.IsNaN(v):
+		v = math.NaN()
+	case v == 0:
+		v = 0
+	case math.IsInf(v, 0):
+		v = math.Copysign(math.MaxFloat64, v)
+	}
+	return pointID{p.step, p.time, math.Float64bits(v)}
+}
+
+// sum is a digest of distinct points that does not depend on their order.
+type sum struct {
+	points int64
+	digest uint64
+}
+
+func (s *sum) add(p point) {
+	id := p.id()
+	s.points++
+	s.digest += mix(mix(mix(uint64(id.step))^uint64(id.time)) ^ id.bits)
+}
+
+// mix is the finalizer of SplitMix64: every bit of x changes about half of the result.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// sumOf reads back a metric.
+func (l *load) sumOf(ctx context.Context, key string) (s sum, err error) {
+	for p, err := range l.sink.to.history(ctx, l.to.runID, key) {
+		if err != nil {
+			return sum{}, err
+		}
+		s.add(p)
+	}
+	return s, nil
+}

@@ -1,0 +1,326 @@
+package mlflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
+)
+
+// rest is the backend over the REST API. The comments name the endpoints; all are below
+// /api/2.0/ and were tried on 2.22.5 and 3.17.2.
+type rest struct {
+	c *client
+
+	mu    sync.Mutex
+	known *traits
+}
+
+// traits calls GET /version, and experiments/search to prove credentials and host.
+func (r *rest) traits(ctx context.Context) (traits, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known != nil {
+		return *r.known, nil
+	}
+	var version []byte
+	err := r.c.do(ctx, call{op: "ask the server's version", method: http.MethodGet, path: "/version", read: func(body io.Reader) (err error) {
+		version, err = io.ReadAll(io.LimitReader(body, 100))
+		return err
+	}})
+	if err != nil && !errors.Is(err, migrate.ErrNotFound) {
+		return traits{}, err
+	}
+	if err := r.findAPI(ctx); err != nil {
+		return traits{}, err
+	}
+	t := traitsOf(string(version))
+	r.known = &t
+	return t, nil
+}
+
+// findAPI looks under the usual path and, if nothing is there, under the one of the web interface.
+func (r *rest) findAPI(ctx context.Context) error {
+	probe := map[string]any{"max_results": 1}
+	err := r.c.postJSON(ctx, "reach MLflow", "mlflow/experiments/search", probe, nil)
+	if !errors.Is(err, migrate.ErrNotFound) {
+		return err
+	}
+	r.c.mu.Lock()
+	r.c.api = "/ajax-api/2.0"
+	r.c.mu.Unlock()
+	if r.c.postJSON(ctx, "reach MLflow", "mlflow/experiments/search", probe, nil) != nil {
+		return err
+	}
+	return nil
+}
+
+type wireTag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+func wireTags(tags []convert.Tag) []wireTag {
+	out := make([]wireTag, len(tags))
+	for i, t := range tags {
+		out[i] = wireTag(t)
+	}
+	return out
+}
+
+type wireExperiment struct {
+	ID    string `json:"experiment_id"`
+	Name  string `json:"name"`
+	Stage string `json:"lifecycle_stage"`
+}
+
+// experiments calls experiments/search.
+func (r *rest) experiments(ctx context.Context, layout string) (found []experiment, err error) {
+	query := map[string]any{
+		"filter": fmt.Sprintf("tags.`%s` = '%s'", convert.TagLayout, layout), "max_results": 1000,
+	}
+	for {
+		var page struct {
+			Experiments []wireExperiment `json:"experiments"`
+			Next        string           `json:"next_page_token"`
+		}
+		if err := r.c.postJSON(ctx, "search experiments", "mlflow/experiments/search", query, &page); err != nil {
+			return nil, err
+		}
+		for _, e := range page.Experiments {
+			found = append(found, experiment{e.ID, e.Name})
+		}
+		if page.Next == "" {
+			return found, nil
+		}
+		query["page_token"] = page.Next
+	}
+}
+
+// ensureExperiment calls experiments/create and, for a name that is taken, experiments/get-by-name
+// and experiments/set-experiment-tag.
+func (r *rest) ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (experiment, error) {
+	var created struct {
+		ID string `json:"experiment_id"`
+	}
+	err := r.c.postJSON(ctx, "create experiment", "mlflow/experiments/create",
+		map[string]any{"name": name, "tags": wireTags(tags)}, &created)
+	if err == nil {
+		return experiment{created.ID, name}, nil
+	}
+	if !hasCode(err, codeExists) {
+		return experiment{}, err
+	}
+	var found struct {
+		Experiment wireExperiment `json:"experiment"`
+	}
+	if err := r.c.getJSON(ctx, "find experiment", "mlflow/experiments/get-by-name",
+		url.Values{"experiment_name": {name}}, &found); err != nil {
+		return experiment{}, err
+	}
+	if found.Experiment.Stage == "deleted" {
+		return experiment{}, fmt.Errorf("experiment %q (ID %s) is deleted: restore it with `mlflow experiments restore -x %s`, or load with another --name-prefix: %w",
+			name, found.Experiment.ID, found.Experiment.ID, migrate.ErrFatal)
+	}
+	for _, tag := range tags {
+		body := map[string]any{"experiment_id": found.Experiment.ID, "key": tag.Key, "value": tag.Value}
+		if err := r.c.postJSON(ctx, "tag experiment", "mlflow/experiments/set-experiment-tag", body, nil); err != nil {
+			return experiment{}, err
+		}
+	}
+	return experiment{found.Experiment.ID, name}, nil
+}
+
+type wireRun struct {
+	Info struct {
+		RunID       string `json:"run_id"`
+		Experiment  string `json:"experiment_id"`
+		ArtifactURI string `json:"artifact_uri"`
+	} `json:"info"`
+	Data struct {
+		Params  []wireTag `json:"params"`
+		Tags    []wireTag `json:"tags"`
+		Metrics []struct {
+			Key string `json:"key"`
+		} `json:"metrics"`
+	} `json:"data"`
+}
+
+func (w wireRun) target() target {
+	t := target{runID: w.Info.RunID, experiment: w.Info.Experiment, artifactURI: w.Info.ArtifactURI, tags: map[string]string{}}
+	for _, tag := range w.Data.Tags {
+		if strings.HasPrefix(tag.Key, "nexport.") {
+			t.tags[tag.Key] = tag.Value
+		}
+	}
+	return t
+}
+
+// loaded calls runs/search. With an id it asks for that run alone.
+func (r *rest) loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error] {
+	filter := fmt.Sprintf("tags.`%s` LIKE '%%'", convert.TagID)
+	if id != "" {
+		filter = fmt.Sprintf("tags.`%s` = '%s'", convert.TagID, id)
+	}
+	return func(yield func(target, error) bool) {
+		if len(experimentIDs) == 0 {
+			return
+		}
+		query := map[string]any{
+			"experiment_ids": experimentIDs, "filter": filter, "max_results": searchPage,
+			"run_view_type": "ACTIVE_ONLY", "order_by": []string{"attributes.start_time ASC"},
+		}
+		for {
+			var page struct {
+				Runs []wireRun `json:"runs"`
+				Next string    `json:"next_page_token"`
+			}
+			if err := r.c.postJSON(ctx, "search runs", "mlflow/runs/search", query, &page); err != nil {
+				yield(target{}, err)
+				return
+			}
+			for _, run := range page.Runs {
+				if !yield(run.target(), nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			query["page_token"] = page.Next
+		}
+	}
+}
+
+// createRun calls runs/create once: repeating it could make a second run. The caller looks for the
+// first before trying again.
+func (r *rest) createRun(ctx context.Context, exp experiment, run newRun) (target, error) {
+	body, err := json.Marshal(map[string]any{
+		"experiment_id": exp.id, "user_id": run.user, "run_name": run.name, "start_time": run.start,
+		"tags": wireTags(run.tags),
+	})
+	if err != nil {
+		return target{}, fmt.Errorf("create run: %w", err)
+	}
+	var answer struct {
+		Run wireRun `json:"run"`
+	}
+	req := jsonCall("create run", "mlflow/runs/create", body, &answer)
+	req.once = true
+	if err := r.c.do(ctx, req); err != nil {
+		return target{}, err
+	}
+	if answer.Run.Info.RunID == "" {
+		return target{}, errors.New("create run: the answer has no run ID")
+	}
+	return answer.Run.target(), nil
+}
+
+// deleteRun calls runs/delete, which only marks the run.
+func (r *rest) deleteRun(ctx context.Context, runID string) error {
+	return r.c.postJSON(ctx, "delete run", "mlflow/runs/delete", map[string]any{"run_id": runID}, nil)
+}
+
+// log calls runs/log-batch. Points have the times of the source, so that sending them again
+// makes no second ones.
+func (r *rest) log(ctx context.Context, runID string, b *batch) error {
+	return r.c.do(ctx, jsonCall("log batch", "mlflow/runs/log-batch", b.body(runID), nil))
+}
+
+// finish calls runs/update.
+func (r *rest) finish(ctx context.Context, runID, status string, end *int64) error {
+	body := map[string]any{"run_id": runID, "status": status}
+	if end != nil {
+		body["end_time"] = *end
+	}
+	return r.c.postJSON(ctx, "finish run", "mlflow/runs/update", body, nil)
+}
+
+// stored calls runs/get.
+func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
+	var answer struct {
+		Run wireRun `json:"run"`
+	}
+	if err := r.c.getJSON(ctx, "read run", "mlflow/runs/get", url.Values{"run_id": {runID}}, &answer); err != nil {
+		return stored{}, err
+	}
+	s := stored{params: map[string]string{}, tags: map[string]string{}}
+	for _, p := range answer.Run.Data.Params {
+		s.params[p.Key] = p.Value
+	}
+	for _, t := range answer.Run.Data.Tags {
+		s.tags[t.Key] = t.Value
+	}
+	for _, m := range answer.Run.Data.Metrics {
+		s.metrics = append(s.metrics, m.Key)
+	}
+	return s, nil
+}
+
+// history calls metrics/get-history, by pages where the server has them.
+func (r *rest) history(ctx context.Context, runID, key string) iter.Seq2[point, error] {
+	return func(yield func(point, error) bool) {
+		known, err := r.traits(ctx)
+		if err != nil {
+			yield(point{}, err)
+			return
+		}
+		query := url.Values{"run_id": {runID}, "metric_key": {key}}
+		if known.paging {
+			query.Set("max_results", strconv.Itoa(historyPage))
+		}
+		for {
+			var page wireHistory
+			if err := r.c.getJSON(ctx, "read metric", "mlflow/metrics/get-history", query, &page); err != nil {
+				yield(point{}, err)
+				return
+			}
+			for _, m := range page.Metrics {
+				if !yield(point{int64(m.Step), int64(m.Time), float64(m.Value)}, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			query.Set("page_token", page.Next)
+		}
+	}
+}
+
+type wireHistory struct {
+	Metrics []struct {
+		Value number `json:"value"`
+		Time  whole  `json:"timestamp"`
+		Step  whole  `json:"step"`
+	} `json:"metrics"`
+	Next string `json:"next_page_token"`
+}
+
+// number is a double, or one of the names that JSON has no number for.
+type number float64
+
+func (n *number) UnmarshalJSON(b []byte) error {
+	f, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
+	*n = number(f)
+	return err
+}
+
+// whole is an int64 as a number or, as protobuf's JSON has it, as a string.
+type whole int64
+
+func (w *whole) UnmarshalJSON(b []byte) error {
+	n, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 64)
+	*w = whole(n)
+	return err
+}

@@ -1,0 +1,90 @@
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+const (
+	// DefaultRetryFor is how long one request is repeated, waits the server asked for left out.
+	DefaultRetryFor = 5 * time.Minute
+	// maxRetryAfter caps the wait that a server can ask for.
+	maxRetryAfter = 10 * time.Minute
+	// maxServerErrors ends the repeats of a request that the server answers with 500: it may be
+	// something it can never do.
+	maxServerErrors = 4
+)
+
+// retrier repeats requests. backoff alone does not know Retry-After and forgets the last error
+// when the context ends.
+type retrier struct {
+	budget time.Duration
+	log    *slog.Logger
+}
+
+// do calls attempt until it succeeds, fails for good, or the budget is spent.
+func (r retrier) do(ctx context.Context, attempt func() error) error {
+	policy := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond),
+		backoff.WithMaxInterval(20*time.Second), backoff.WithMaxElapsedTime(0))
+	var spent time.Duration
+	for tries, server := 1, 0; ; tries++ {
+		err := attempt()
+		if err == nil || !temporary(err) || ctx.Err() != nil {
+			return withCause(ctx, err)
+		}
+		var api *APIError
+		if errors.As(err, &api) && api.Status == 500 {
+			server++
+		}
+		wait := policy.NextBackOff()
+		if spent += wait; spent > r.budget || server >= maxServerErrors {
+			return fmt.Errorf("gave up after %d tries: %w", tries, err)
+		}
+		if api != nil {
+			wait = max(wait, min(api.RetryAfter, maxRetryAfter))
+		}
+		r.log.Warn("request repeated", "attempt", tries, "wait", wait, "err", err)
+		if !sleep(ctx, wait) {
+			return withCause(ctx, err)
+		}
+	}
+}
+
+// temporary reports whether err may pass: an answer that says so, or no answer at all.
+func temporary(err error) bool {
+	var api *APIError
+	if errors.As(err, &api) {
+		return api.Temporary()
+	}
+	var fixed *permanentError
+	return !errors.As(err, &fixed) && !isSource(err)
+}
+
+// permanentError is a failure on our side of the connection.
+type permanentError struct{ error }
+
+func (e *permanentError) Unwrap() error { return e.error }
+
+// withCause joins the reason why ctx ended with the last error, which would else be lost.
+func withCause(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return errors.Join(context.Cause(ctx), err)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,197 @@
+package mlflow
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
+)
+
+// Sink loads runs into one MLflow server. It is safe for concurrent use.
+type Sink struct {
+	cfg  Config
+	to   backend
+	plan *planner // nil unless DryRun
+
+	mu       sync.Mutex
+	projects map[string]*project
+}
+
+var (
+	_ migrate.Sink     = (*Sink)(nil)
+	_ migrate.Verifier = (*Sink)(nil)
+)
+
+// New makes a Sink. It does not speak to the server yet.
+func New(cfg Config) (*Sink, error) {
+	server, err := cfg.server()
+	if err != nil {
+		return nil, err
+	}
+	transport, err := cfg.transport()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	switch cfg.ExperimentBy {
+	case "":
+		cfg.ExperimentBy = ByProject
+	case ByProject, ByName:
+	default:
+		return nil, fmt.Errorf("experiments cannot be made by %q: give %s or %s", cfg.ExperimentBy, ByProject, ByName)
+	}
+	s := &Sink{cfg: cfg, projects: map[string]*project{}}
+	s.to = &rest{c: newClient(cfg, server, transport)}
+	if cfg.DryRun {
+		s.plan = newPlanner(s.to)
+		s.to = s.plan
+	}
+	return s, nil
+}
+
+// PutRun loads one run. The errors match migrate.ErrUnauthorized and migrate.ErrFatal where no other
+// run would fare better. A run that was loaded with another step multiplier is an error.
+func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
+	known, err := s.to.traits(ctx)
+	if err != nil {
+		return migrate.Result{}, err
+	}
+	p, err := s.project(ctx, run.Project)
+	if err != nil {
+		return migrate.Result{}, err
+	}
+	before, found := p.run(run.RunRef)
+	if found {
+		if err := s.sameSteps(run, before); err != nil {
+			return migrate.Result{}, err
+		}
+		if complete(run, before) {
+			s.plan.countExisting()
+			return migrate.Result{Existed: true, Target: before.runID}, nil
+		}
+	}
+	l := &load{sink: s, project: p, run: run, source: r, traits: known, to: before, resumed: found}
+	defer l.close()
+	if err := l.do(ctx); err != nil {
+		return migrate.Result{Target: l.to.runID}, err
+	}
+	return migrate.Result{Target: l.to.runID, Problems: l.problems}, nil
+}
+
+// complete reports whether an earlier load finished this run as it is now.
+func complete(run migrate.RunInfo, before target) bool {
+	modified := before.tags[convert.TagModified]
+	return before.tags[convert.TagState] == convert.StateComplete && run.Filter.All() &&
+		(modified == "" || run.Modified.IsZero() || modified == strconv.FormatInt(run.Modified.UnixMilli(), 10))
+}
+
+func (s *Sink) sameSteps(run migrate.RunInfo, before target) error {
+	was, now := before.tags[convert.TagMultiplier], s.cfg.StepMultiplier.String()
+	if was == "" || was == now {
+		return nil
+	}
+	return fmt.Errorf("run was loaded with --step-multiplier %s into MLflow run %s: load with that again, "+
+		"or with a --name-prefix for a second copy with %s", was, before.runID, now)
+}
+
+// project is what the server has of one project, in the layout of this Sink.
+type project struct {
+	name   string
+	layout string
+
+	mu          sync.Mutex
+	filled      bool
+	experiments map[string]experiment // by name
+	runs        map[string]target     // by convert.RunID
+}
+
+// project returns the index of a project, read from the server the first time.
+func (s *Sink) project(ctx context.Context, name string) (*project, error) {
+	s.mu.Lock()
+	p := s.projects[name]
+	if p == nil {
+		p = &project{
+			name: name, layout: convert.LayoutID(s.cfg.NamePrefix, s.cfg.ExperimentBy, name),
+			experiments: map[string]experiment{}, runs: map[string]target{},
+		}
+		s.projects[name] = p
+	}
+	s.mu.Unlock()
+	return p, p.fill(ctx, s.to)
+}
+
+func (p *project) fill(ctx context.Context, to backend) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.filled {
+		return nil
+	}
+	found, err := to.experiments(ctx, p.layout)
+	if err != nil {
+		return err
+	}
+	ids := make([]string, 0, len(found))
+	for _, exp := range found {
+		p.experiments[exp.name] = exp
+		ids = append(ids, exp.id)
+	}
+	if err := p.read(ctx, to, ids); err != nil {
+		return err
+	}
+	p.filled = true
+	return nil
+}
+
+// read enters the runs of experiments. Of two with one identity, which a lost answer to
+// runs/create can leave behind, the complete one counts, else the older.
+func (p *project) read(ctx context.Context, to backend, experimentIDs []string) error {
+	for run, err := range to.loaded(ctx, experimentIDs, "") {
+		if err != nil {
+			return err
+		}
+		id := run.tags[convert.TagID]
+		if before, twice := p.runs[id]; !twice || run.tags[convert.TagState] == convert.StateComplete &&
+			before.tags[convert.TagState] != convert.StateComplete {
+			p.runs[id] = run
+		}
+	}
+	return nil
+}
+
+func (p *project) run(ref migrate.RunRef) (target, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.runs[convert.RunID(ref)]
+	return t, ok
+}
+
+func (p *project) put(ref migrate.RunRef, t target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.runs[convert.RunID(ref)] = t
+}
+
+// experiment returns the experiment of that name, made and tagged if need be.
+func (p *project) experiment(ctx context.Context, to backend, name string) (experiment, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if exp, ok := p.experiments[name]; ok {
+		return exp, nil
+	}
+	exp, err := to.ensureExperiment(ctx, name, []convert.Tag{
+		{Key: convert.TagLayout, Value: p.layout},
+		{Key: convert.TagProject, Value: p.name},
+		{Key: convert.TagMLflowKind, Value: convert.KindCustom},
+	})
+	if err != nil {
+		return experiment{}, err
+	}
+	p.experiments[name] = exp
+	return exp, p.read(ctx, to, []string{exp.id})
+}

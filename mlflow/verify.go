@@ -1,0 +1,126 @@
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
+)
+
+// check compares what the server has with what it should have. It answers 200 also when it
+// drops half of a batch, so only this makes a run complete.
+func (l *load) check(ctx context.Context) error {
+	if l.sink.cfg.NoCheck || l.sink.plan != nil {
+		return nil
+	}
+	problems, err := l.compare(ctx)
+	if err != nil || len(problems) == 0 {
+		return err
+	}
+	errs := []error{fmt.Errorf("MLflow run %s is not what was sent (%d differences); loading again sends what is missing", l.to.runID, len(problems))}
+	for _, p := range problems[:min(len(problems), 5)] {
+		errs = append(errs, errors.New(p.String()))
+	}
+	return errors.Join(errs...)
+}
+
+// compare returns what differs: params, tags, every point by digest, artifacts by size.
+func (l *load) compare(ctx context.Context) (problems []migrate.Problem, err error) {
+	is, err := l.sink.to.stored(ctx, l.to.runID)
+	if err != nil {
+		return nil, err
+	}
+	problems = append(problems, compareText("param", l.want.params, is.params)...)
+	problems = append(problems, compareText("tag", l.want.tags, is.tags)...)
+	there := map[string]bool{}
+	for _, key := range is.metrics {
+		there[key] = true
+	}
+	for _, key := range slices.Sorted(maps.Keys(l.want.metrics)) {
+		want, got := l.want.metrics[key], sum{}
+		if there[key] {
+			if got, err = l.sumOf(ctx, key); err != nil {
+				return nil, err
+			}
+		}
+		if got != want {
+			problems = append(problems, differs(key, fmt.Sprintf("metric has %d points, not the %d sent", got.points, want.points), got.points < want.points))
+		}
+	}
+	sizes, err := l.store.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.want.artifacts)) {
+		size, found := sizes[name]
+		if want := l.want.artifacts[name]; !found || size != want {
+			problems = append(problems, differs(name, fmt.Sprintf("artifact has %d bytes, not %d", size, want), !found))
+		}
+	}
+	return problems, nil
+}
+
+func compareText(what string, want, is map[string]string) (problems []migrate.Problem) {
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		got, found := is[key]
+		if !found {
+			problems = append(problems, differs(key, what+" is not there", true))
+		} else if got != want[key] {
+			problems = append(problems, differs(key, fmt.Sprintf("%s is %q, not %q", what, clip(got), clip(want[key])), false))
+		}
+	}
+	return problems
+}
+
+func differs(path, text string, missing bool) migrate.Problem {
+	code := migrate.CodeDiffers
+	if missing {
+		code = migrate.CodeMissing
+	}
+	return migrate.Problem{Path: path, Code: code, Text: text}
+}
+
+// VerifyRun compares params, tags, every point and the sizes of artifacts of a loaded run with r.
+// The problems are named by keys and paths of MLflow. It sends nothing.
+func (s *Sink) VerifyRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) ([]migrate.Problem, error) {
+	known, err := s.to.traits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.project(ctx, run.Project)
+	if err != nil {
+		return nil, err
+	}
+	before, found := p.run(run.RunRef)
+	if !found {
+		return []migrate.Problem{{Code: migrate.CodeMissing, Text: "run is not on the server"}}, nil
+	}
+	if err := s.sameSteps(run, before); err != nil {
+		return nil, err
+	}
+	reading := &Sink{cfg: s.cfg, to: newPlanner(s.to)} // compares as a load would, and sends nothing
+	l := &load{sink: reading, project: p, run: run, source: r, traits: known, to: before, resumed: true}
+	defer l.close()
+	return l.verify(ctx, before.tags[convert.TagState])
+}
+
+func (l *load) verify(ctx context.Context, state string) ([]migrate.Problem, error) {
+	l.sink.cfg.NoCheck = true
+	if err := l.do(ctx); err != nil {
+		return nil, err
+	}
+	problems, err := l.compare(ctx)
+	for _, p := range l.problems {
+		if p.Code.Lossy() {
+			problems = append(problems, p)
+		}
+	}
+	if state != convert.StateComplete && state != convert.StatePartial {
+		problems = append(problems, migrate.Problem{Code: migrate.CodeMissing, Text: "load was cut off: it is " + state})
+	}
+	return problems, err
+}
