@@ -4,7 +4,6 @@ It shares nothing with the Go reader: what both say about an archive can be comp
 """
 
 import collections
-import glob
 import os
 import re
 
@@ -117,7 +116,7 @@ def _take(run, row):
 def read(data_dir, files_dir):
     """All runs of an archive: {(project, scope, id): Run}, in the order of parts and rows."""
     runs = {}
-    found = glob.glob(os.path.join(glob.escape(data_dir), "**", "*.parquet"), recursive=True)
+    found = [os.path.join(d, n) for d, _, names in os.walk(data_dir) for n in names if n.endswith(".parquet")]
     for path in sorted(found, key=_order):
         scope = _scope(data_dir, path)
         project_dir = os.path.relpath(path, data_dir).split(os.sep)[0]

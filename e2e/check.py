@@ -1,6 +1,6 @@
 """Compares what an MLflow server holds with an archive, point by point and byte by byte.
 
-    check.py --data DIR --files DIR --uri URL [--prefix TEXT] [--multiplier N] [--expect JSON]
+    check.py --data DIR --files DIR --uri URL [--prefix TEXT] [--multiplier N] [--only ID]...
 
 It is written from docs/formats/mlflow.md. It prints every difference and ends with 1, or prints
 what it compared and ends with 0. Runs that cannot be whole because the archive lacks a file are
@@ -12,6 +12,7 @@ import base64
 import collections
 import csv
 import fractions
+import hashlib
 import io
 import json
 import math
@@ -34,6 +35,8 @@ class Check:
         self.differences = []
         self.counts = collections.Counter()
         self.runs = archive.read(args.data, args.files)
+        if args.only:
+            self.runs = {k: r for k, r in self.runs.items() if r.id in args.only}
 
     def differ(self, run, *text):
         self.differences.append(f"{run.project}/{run.scope}/{run.id}: " + " ".join(str(t) for t in text))
@@ -490,11 +493,28 @@ def arguments():
     p.add_argument("--uri", required=True)
     p.add_argument("--prefix", default="")
     p.add_argument("--multiplier", default="1000000")
+    p.add_argument("--only", action="append", help="check this run ID only; repeatable")
+    p.add_argument("--snapshot", action="store_true", help="print the runs as the server has them instead")
     return p.parse_args()
 
 
+def snapshot(check):
+    """Prints the runs, their latest metrics and their artifacts with sizes."""
+    check.find()
+    runs = sorted((r for found in check.found.values() for r in found), key=lambda r: r["info"]["run_id"])
+    sizes = check.server.all(lambda r: check.server.artifacts(r["info"]["run_id"]), runs)
+    for run, artifacts in zip(runs, sizes):
+        data = {name: sorted(json.dumps(x, sort_keys=True) for x in items) for name, items in run["data"].items()}
+        text = json.dumps([run["info"], data, sorted(artifacts.items())], sort_keys=True)
+        print(run["info"]["run_id"], len(data.get("params", [])), hashlib.sha256(text.encode()).hexdigest())
+
+
 def main():
-    check = Check(arguments())
+    args = arguments()
+    check = Check(args)
+    if args.snapshot:
+        snapshot(check)
+        return 0
     differences = check.run()
     for d in differences[:MAX_SHOWN]:
         print("DIFFERENT", d)

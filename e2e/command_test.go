@@ -113,7 +113,7 @@ func check(t testing.TB, a archiveDirs, url string, more ...string) (equal bool,
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	args := append([]string{
-		"check.py", "--data", a.data, "--files", a.files, "--uri", url, "--prefix", a.prefix,
+		"-B", "check.py", "--data", a.data, "--files", a.files, "--uri", url, "--prefix", a.prefix,
 	}, more...)
 	cmd := exec.CommandContext(ctx, filepath.Join(venv(t, envMLflow3), "bin", "python"), args...)
 	said, err := cmd.CombinedOutput()

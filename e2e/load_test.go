@@ -1,0 +1,271 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nexport-go/migrate/internal/fixture"
+)
+
+// lines are the servers that everything is loaded into.
+var lines = []struct {
+	name, env string
+	local     bool
+}{
+	{"mlflow3", envMLflow3, false},
+	{"mlflow2", envMLflow2, false},
+	{"mlflow3 local artifacts", envMLflow3, true},
+}
+
+// TestLoadArchives loads every archive that the Python tool wrote into each server, reads
+// everything back, and loads it once more.
+func TestLoadArchives(t *testing.T) {
+	for _, line := range lines {
+		t.Run(line.name, func(t *testing.T) {
+			url := sharedServer(t, line.env, line.local)
+			t.Parallel()
+			for _, name := range fixture.Names(t) {
+				t.Run(name, func(t *testing.T) {
+					data, files := fixture.Unpack(t, name)
+					loadTwice(t, archiveDirs{data, files, name + "/"}, url, false)
+				})
+			}
+		})
+	}
+}
+
+// TestLoadMade does the same with the archive that holds what those lack.
+func TestLoadMade(t *testing.T) {
+	for _, line := range lines {
+		t.Run(line.name, func(t *testing.T) {
+			url := sharedServer(t, line.env, line.local)
+			t.Parallel()
+			loadTwice(t, made(t), url, true)
+		})
+	}
+}
+
+// TestMultipliers loads steps that collide, and steps beyond the integers of MLflow.
+func TestMultipliers(t *testing.T) {
+	url := sharedServer(t, envMLflow3, false)
+	for _, m := range []string{"1", "0.5", "1000000000"} {
+		t.Run(m, func(t *testing.T) {
+			a := made(t)
+			a.prefix = "times " + m + "/"
+			args := append(a.loadArgs(url), "--step-multiplier", m)
+			for _, id := range []string{"steps", "times", "floats"} {
+				args = append(args, "-r", id)
+			}
+			if code, out := run(t, args...); code != exitMoved {
+				t.Fatalf("load ended with %d:\n%s", code, out)
+			}
+			mustEqual(t, a, url, "--multiplier", m, "--only", "steps", "--only", "times", "--only", "floats")
+		})
+	}
+}
+
+// loadTwice loads, checks, loads again, and sees that nothing came of it.
+func loadTwice(t *testing.T, a archiveDirs, url string, partial bool) {
+	load(t, a, url, partial)
+	mustEqual(t, a, url)
+	before := snapshot(t, a, url)
+	again := load(t, a, url, partial, "--json")
+	if created := createdRuns(t, again); created != 0 {
+		t.Errorf("the second load says that it moved %d runs:\n%s", created, again)
+	}
+	if after := snapshot(t, a, url); !bytes.Equal(before, after) {
+		t.Errorf("the second load changed the server:\nbefore %s\nafter  %s", before, after)
+	}
+}
+
+// createdRuns counts the runs that a load with --json says it moved.
+func createdRuns(t *testing.T, out string) int {
+	t.Helper()
+	created, seen := 0, 0
+	for line := range strings.Lines(out) {
+		var run struct {
+			Type    string          `json:"type"`
+			Outcome string          `json:"outcome"`
+			Run     json.RawMessage `json:"run"`
+		}
+		if json.Unmarshal([]byte(line), &run) != nil || run.Run == nil {
+			continue
+		}
+		seen++
+		if run.Outcome != "existed" {
+			created++
+		}
+	}
+	if seen == 0 {
+		t.Fatalf("the load with --json names no run:\n%s", out)
+	}
+	return created
+}
+
+// snapshot gives all runs of an archive as the server holds them, as text.
+func snapshot(t *testing.T, a archiveDirs, url string) []byte {
+	t.Helper()
+	_, out := check(t, a, url, "--snapshot")
+	return []byte(out)
+}
+
+var madeOnce sync.Once
+
+var madeArchive archiveDirs
+
+// made writes the archive of make_archive.py, once for all tests; nobody changes it.
+func made(t *testing.T) archiveDirs {
+	t.Helper()
+	madeOnce.Do(func() {
+		servers.Lock()
+		dir := sharedDir(t)
+		servers.Unlock()
+		madeArchive = makeArchive(t, dir)
+	})
+	return madeArchive
+}
+
+// plain writes an archive of usual runs, shaped like "3x4x50": runs, series, points.
+func plain(t *testing.T, shape string) archiveDirs {
+	t.Helper()
+	return makeArchive(t, t.TempDir(), "--plain", shape)
+}
+
+func makeArchive(t *testing.T, dir string, args ...string) archiveDirs {
+	t.Helper()
+	python := filepath.Join(venv(t, envMLflow3), "bin", "python")
+	out, err := exec.Command(python, append([]string{"-B", "make_archive.py", dir}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("make an archive: %v\n%s", err, out)
+	}
+	return archiveDirs{filepath.Join(dir, "data"), filepath.Join(dir, "files"), "made/"}
+}
+
+// TestCheckerSees changes a loaded run in each way that a wrong loader might have, and expects the
+// checker to find it.
+func TestCheckerSees(t *testing.T) {
+	url := sharedServer(t, envMLflow3, false)
+	for name, change := range map[string]func(t *testing.T, url string, run loadedRun){
+		"another tag": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/set-tag", map[string]any{"run_id": run.ID, "key": "neptune.run_id", "value": "x"})
+		},
+		"one more tag": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/set-tag", map[string]any{"run_id": run.ID, "key": "extra", "value": "x"})
+		},
+		"one more point": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/log-metric", map[string]any{"run_id": run.ID, "key": "metrics/series 000", "value": 1.5, "timestamp": 1, "step": 7})
+		},
+		"one more metric": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/log-metric", map[string]any{"run_id": run.ID, "key": "other", "value": 1.5, "timestamp": 1, "step": 7})
+		},
+		"one more param": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/log-parameter", map[string]any{"run_id": run.ID, "key": "other", "value": "1"})
+		},
+		"another end": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/update", map[string]any{"run_id": run.ID, "status": "FINISHED", "end_time": 5})
+		},
+		"another status": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/update", map[string]any{"run_id": run.ID, "status": "KILLED"})
+		},
+		"another file": func(t *testing.T, url string, run loadedRun) {
+			artifact(t, http.MethodPut, url, run, "model/weights.bin", "other bytes")
+		},
+		"no file": func(t *testing.T, url string, run loadedRun) {
+			artifact(t, http.MethodDelete, url, run, "model/weights.bin", "")
+		},
+		"one more file": func(t *testing.T, url string, run loadedRun) {
+			artifact(t, http.MethodPut, url, run, "other.txt", "x")
+		},
+		"another text": func(t *testing.T, url string, run loadedRun) {
+			artifact(t, http.MethodPut, url, run, "log/out.txt", "0\t\tx\n")
+		},
+		"no run": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/delete", map[string]any{"run_id": run.ID})
+		},
+		"the run twice": func(t *testing.T, url string, run loadedRun) {
+			post(t, url, "runs/create", map[string]any{"experiment_id": run.Experiment, "start_time": 1, "tags": run.Tags})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := plain(t, "1x2x10")
+			a.prefix = "checker " + name + "/"
+			load(t, a, url, false)
+			mustEqual(t, a, url)
+			change(t, url, findRun(t, url, a.prefix+"e2e/plain"))
+			if equal, out := check(t, a, url); equal {
+				t.Errorf("the checker did not see it:\n%s", out)
+			}
+		})
+	}
+}
+
+// loadedRun is what is needed of a run on the server.
+type loadedRun struct {
+	ID, Experiment string
+	Tags           any
+}
+
+// findRun finds the only run of an experiment.
+func findRun(t *testing.T, url, experiment string) loadedRun {
+	t.Helper()
+	found := post(t, url, "experiments/search", map[string]any{"filter": fmt.Sprintf("name = '%s'", experiment), "max_results": 10})
+	id := found["experiments"].([]any)[0].(map[string]any)["experiment_id"].(string)
+	runs := post(t, url, "runs/search", map[string]any{"experiment_ids": []string{id}, "max_results": 10})
+	run := runs["runs"].([]any)[0].(map[string]any)
+	return loadedRun{
+		ID: run["info"].(map[string]any)["run_id"].(string), Experiment: id,
+		Tags: run["data"].(map[string]any)["tags"],
+	}
+}
+
+func post(t *testing.T, url, path string, body any) map[string]any {
+	t.Helper()
+	b, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(url+"/api/2.0/mlflow/"+path, "application/json", bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var out map[string]any
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v %v", path, answer.Status, out, err)
+	}
+	return out
+}
+
+func artifact(t *testing.T, method, url string, run loadedRun, path, body string) {
+	t.Helper()
+	at := fmt.Sprintf("%s/api/2.0/mlflow-artifacts/artifacts/%s/%s/artifacts/%s", url, run.Experiment, run.ID, path)
+	request, err := http.NewRequest(method, at, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode >= 300 {
+		t.Fatalf("%s %s: %s", method, path, answer.Status)
+	}
+}
+
+// TestEnvironmentIsComplete sees that nothing is skipped by accident where a server is promised.
+func TestEnvironmentIsComplete(t *testing.T) {
+	for _, env := range []string{envMLflow3, envMLflow2} {
+		if _, err := os.Stat(filepath.Join(venv(t, env), "bin", "mlflow")); err != nil {
+			t.Errorf("%s does not name an environment with MLflow: %v", env, err)
+		}
+	}
+}
