@@ -1,0 +1,98 @@
+package parquetstore
+
+// cursor reads rows of one row group, any columns, best in ascending order: going back decodes the
+// column again.
+type cursor struct {
+	part  *openPart
+	group int
+	cols  [numCols]*column
+	at    [numCols]int // next row of the column
+	open  [numCols]bool
+}
+
+func newCursor(p *openPart, group int) *cursor { return &cursor{part: p, group: group} }
+
+// seek returns a column that stands at row, nil if the file lacks it.
+func (c *cursor) seek(id, row int) (*column, error) {
+	if !c.open[id] || c.at[id] > row {
+		col, err := c.part.column(c.group, id)
+		if err != nil {
+			return nil, err
+		}
+		c.cols[id], c.at[id], c.open[id] = col, 0, true
+	}
+	col := c.cols[id]
+	if col == nil {
+		return nil, nil
+	}
+	// If reading fails the column's place is unknown, so the next call starts anew.
+	c.open[id] = false
+	if n := row - c.at[id]; n > 0 {
+		if err := col.skip(n); err != nil {
+			return nil, err
+		}
+	}
+	c.at[id], c.open[id] = row, true
+	return col, nil
+}
+
+// words reads a column's rows from row on.
+func (c *cursor) words(id, row int, dst []int64, states []byte) error {
+	col, err := c.seek(id, row)
+	if err != nil {
+		return err
+	}
+	if col == nil {
+		fillAbsent(dst, states)
+		return nil
+	}
+	c.open[id] = false
+	if err := col.readWords(dst, states); err != nil {
+		return err
+	}
+	c.at[id], c.open[id] = row+len(dst), true
+	return nil
+}
+
+// strings reads a column's rows from row on.
+func (c *cursor) strings(id, row int, dst []string, states []byte) error {
+	col, err := c.seek(id, row)
+	if err != nil {
+		return err
+	}
+	if col == nil {
+		for i := range dst {
+			dst[i], states[i] = "", absent
+		}
+		return nil
+	}
+	c.open[id] = false
+	if err := col.readStrings(dst, states); err != nil {
+		return err
+	}
+	c.at[id], c.open[id] = row+len(dst), true
+	return nil
+}
+
+// list reads one row of a column of lists, as readList does.
+func (c *cursor) list(id, row int, take func(col *column, has bool) error) (has bool, err error) {
+	col, err := c.seek(id, row)
+	if col == nil || err != nil {
+		return false, err
+	}
+	c.open[id] = false
+	has, err = col.readList(func(has bool) error { return take(col, has) })
+	if err != nil {
+		return false, err
+	}
+	c.at[id], c.open[id] = row+1, true
+	return has, nil
+}
+
+// strangeText is the text of the last value of a column that did not fit.
+func (c *cursor) strangeText(id int) string {
+	if c.cols[id] == nil {
+		return ""
+	}
+	return c.cols[id].strange
+}

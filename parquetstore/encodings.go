@@ -1,0 +1,155 @@
+package parquetstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// deltaInts decodes DELTA_BINARY_PACKED values, at most limit, and returns what follows them.
+func deltaInts(b []byte, limit int) (values []int64, rest []byte, err error) {
+	d := deltaReader{b: b}
+	blockSize, miniBlocks, count := d.uvarint(), d.uvarint(), d.uvarint()
+	first := d.varint()
+	switch {
+	case d.err != nil:
+		return nil, nil, d.err
+	case count > uint64(limit):
+		return nil, nil, errors.New("more delta values than rows")
+	case blockSize > 1<<20 || miniBlocks == 0 || blockSize%miniBlocks != 0 || blockSize/miniBlocks%8 != 0 || blockSize == 0:
+		return nil, nil, errors.New("impossible delta block size")
+	case count == 0:
+		return nil, d.b, nil
+	}
+	values = append(make([]int64, 0, count), first)
+	for d.err == nil && uint64(len(values)) < count {
+		values = d.block(values, int(count), int(blockSize/miniBlocks), int(miniBlocks))
+	}
+	return values, d.b, d.err
+}
+
+type deltaReader struct {
+	b   []byte
+	err error
+}
+
+func (d *deltaReader) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.err = errShort
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *deltaReader) varint() int64 {
+	v := d.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+// block appends the values of one block; size is that of a mini block.
+func (d *deltaReader) block(values []int64, count, size, miniBlocks int) []int64 {
+	least := d.varint()
+	if d.err != nil || len(d.b) < miniBlocks {
+		d.err = errShort
+		return values
+	}
+	widths := d.b[:miniBlocks]
+	d.b = d.b[miniBlocks:]
+	for _, width := range widths {
+		if len(values) == count {
+			break // the mini blocks that are not needed have no bytes
+		}
+		bytes := size / 8 * int(width)
+		if width > 64 || bytes > len(d.b) {
+			d.err = errShort
+			return values
+		}
+		packed, bit := d.b[:bytes], 0
+		d.b = d.b[bytes:]
+		for range min(size, count-len(values)) {
+			values = append(values, values[len(values)-1]+least+int64(bits(packed, bit, int(width))))
+			bit += int(width)
+		}
+	}
+	return values
+}
+
+// bits returns the width bits of b that begin at bit.
+func bits(b []byte, bit, width int) uint64 {
+	if width == 0 {
+		return 0
+	}
+	i, shift := bit>>3, bit&7
+	var low uint64
+	if i+8 <= len(b) {
+		low = binary.LittleEndian.Uint64(b[i:])
+	} else {
+		for k, c := range b[i:] {
+			low |= uint64(c) << (8 * k)
+		}
+	}
+	low >>= shift
+	if width+shift > 64 {
+		low |= uint64(b[i+8]) << (64 - shift)
+	}
+	if width == 64 {
+		return low
+	}
+	return low & (1<<width - 1)
+}
+
+// deltaLengthStrings decodes DELTA_LENGTH_BYTE_ARRAY.
+func deltaLengthStrings(b []byte, limit int) ([]string, error) {
+	lengths, rest, err := deltaInts(b, limit)
+	if err != nil {
+		return nil, err
+	}
+	all := string(rest)
+	strs := make([]string, len(lengths))
+	for i, n := range lengths {
+		if n < 0 || n > int64(len(all)) {
+			return nil, errShort
+		}
+		strs[i], all = all[:n], all[n:]
+	}
+	return strs, nil
+}
+
+// deltaStrings decodes DELTA_BYTE_ARRAY: each value shares a prefix with the one before.
+func deltaStrings(b []byte, limit int) ([]string, error) {
+	prefixes, rest, err := deltaInts(b, limit)
+	if err != nil {
+		return nil, err
+	}
+	strs, err := deltaLengthStrings(rest, limit)
+	if err != nil {
+		return nil, err
+	}
+	if len(strs) != len(prefixes) {
+		return nil, fmt.Errorf("%d prefixes for %d strings", len(prefixes), len(strs))
+	}
+	before := ""
+	for i, n := range prefixes {
+		if n < 0 || n > int64(len(before)) {
+			return nil, errors.New("prefix is longer than the string before")
+		}
+		strs[i] = before[:n] + strs[i]
+		before = strs[i]
+	}
+	return strs, nil
+}
+
+// unsplit undoes BYTE_STREAM_SPLIT.
+func unsplit(b []byte, width int) []byte {
+	n := len(b) / width
+	out := make([]byte, n*width)
+	for k := range width {
+		stream := b[k*n:]
+		for i := range n {
+			out[i*width+k] = stream[i]
+		}
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package parquetstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// sendFiles yields an attribute's files.
+func (p *pass) sendFiles(a *attr, paths []string) {
+	c := migrate.Chunk{Path: a.path, Kind: a.kind}
+	p.fileChunk(&c, paths)
+	p.send(c)
+}
+
+// fileChunk enters the files that exist in c, and leaves the points of others out of it.
+func (p *pass) fileChunk(c *migrate.Chunk, paths []string) {
+	var files migrate.Files
+	kept := 0
+	for i, key := range paths {
+		size, err := p.reader.stat(key)
+		if err != nil {
+			p.reader.noteFile(*c, i, key, err)
+			continue
+		}
+		p.noteShared(*c, key)
+		files = append(files, migrate.FileRef{Key: key, Name: path.Base(key), Size: size})
+		if c.Steps != nil {
+			c.Steps[kept], c.Times[kept] = c.Steps[i], c.Times[i]
+		}
+		kept++
+	}
+	c.Values = files
+	if c.Steps != nil {
+		c.Steps, c.Times = c.Steps[:kept], c.Times[:kept]
+	}
+}
+
+func (r *reader) noteFile(c migrate.Chunk, i int, key string, err error) {
+	code, at := migrate.CodeUnreadable, ""
+	if errors.Is(err, migrate.ErrNotFound) {
+		code = migrate.CodeMissing
+	}
+	if c.Steps != nil {
+		at = "step " + c.Steps[i].String() + ": "
+	}
+	r.notef(c.Path, c.Kind, code, "%s%v", at, err)
+}
+
+// noteShared flags attributes of this run whose files got one name, so that one has the bytes of
+// the other.
+func (p *pass) noteShared(c migrate.Chunk, key string) {
+	other, known := p.keys[key]
+	if !known {
+		p.keys[key] = c.Path
+	} else if other != c.Path {
+		p.reader.notef(c.Path, c.Kind, migrate.CodeSuspect, "shares its file %q with %q, so one of them has the other's bytes", key, other)
+	}
+}
+
+// stat returns a file's size.
+func (r *reader) stat(key string) (int64, error) {
+	f, err := r.openKey(key)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("file %q: %w", key, err)
+	}
+	return info.Size(), nil
+}
+
+// OpenFile opens a file below the files directory of the run's project.
+func (r *reader) OpenFile(ctx context.Context, ref migrate.FileRef) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	f, err := r.openKey(ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// openKey opens a regular file. Nothing outside of the files directory is opened: not by a path
+// that climbs, not by an absolute one, not by a link.
+func (r *reader) openKey(key string) (*os.File, error) {
+	if r.store.files == nil {
+		return nil, fmt.Errorf("file %q: open the archive's files directory: %w", key, notFound(r.store.filesErr))
+	}
+	if key == "" || strings.ContainsRune(key, 0) || path.IsAbs(key) || strings.HasPrefix(key, `\`) {
+		return nil, fmt.Errorf("file %q: refused, it is not a path below the project's files", key)
+	}
+	var err error
+	for _, dir := range r.fileDirs() {
+		var f *os.File
+		if f, err = openRegular(r.store.files, dir, key); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, fmt.Errorf("file %q is missing from the files directory: %w", key, migrate.ErrNotFound)
+}
+
+func notFound(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, migrate.ErrNotFound)
+	}
+	return err
+}
+
+// fileDirs are the directories that may have a run's files, likeliest first. A copy may have lost
+// or gained the digest.
+func (r *reader) fileDirs() []string {
+	home := r.run.from.home
+	if home == "." {
+		return []string{strings.Replace(r.run.info.Project, "/", "_", 1), "."}
+	}
+	if bare := withoutDigest(home); bare != home {
+		return []string{home, bare}
+	}
+	return []string{home}
+}
+
+// openRegular opens key below dir, which is below root.
+func openRegular(root *os.Root, dir, key string) (*os.File, error) {
+	below, err := root.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", key, err)
+	}
+	defer below.Close()
+	info, err := below.Stat(key)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", key, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("file %q: refused, it is not a regular file", key)
+	}
+	f, err := below.Open(key)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", key, err)
+	}
+	return f, nil
+}

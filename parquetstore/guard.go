@@ -1,0 +1,43 @@
+package parquetstore
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	migrate "github.com/nexport-go/migrate"
+)
+
+// maxPage is the largest page that is read. A damaged page header may ask for 2 GiB.
+const maxPage = 512 << 20
+
+// guard turns a panic of f into an error: Arrow panics on some damaged files. Nothing in f may
+// call a caller's code, whose panics are not ours to catch.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = corrupt("decoding failed: %v", p)
+		}
+	}()
+	return f()
+}
+
+// corrupt is an error that matches ErrCorrupt.
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, migrate.ErrCorrupt)...)
+}
+
+// limited refuses allocations that no honest page needs. Its panics end in guard.
+type limited struct{ memory.Allocator }
+
+func (l limited) Allocate(size int) []byte { return l.Allocator.Allocate(check(size)) }
+
+func (l limited) Reallocate(size int, b []byte) []byte {
+	return l.Allocator.Reallocate(check(size), b)
+}
+
+func check(size int) int {
+	if size > maxPage {
+		panic(fmt.Sprintf("a page of %d bytes", size))
+	}
+	return size
+}

@@ -1,0 +1,209 @@
+package parquetstore
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// layout is a way of laying out parts; a larger one is newer.
+type layout int
+
+const (
+	projectParts layout = iota // many runs in a part
+	runParts                   // parts of one run
+	digestParts                // parts of one run, with a digest in the name
+)
+
+// series is parts that were written one after the other.
+type series struct {
+	dir    string // slash-separated, below the data directory
+	home   string // the project's directory: dir without models or model_versions
+	stem   string // run-level: file name up to _part_; else empty, or the name of a single file
+	scope  migrate.Scope
+	layout layout
+	parts  []*part // in numeric order
+	notes  []migrate.Problem
+}
+
+// part is one file.
+type part struct {
+	path string
+	num  int
+	size int64
+	rows int64
+	err  error // why it cannot be read
+
+	damage []error // why some of its row groups cannot be read
+}
+
+var (
+	partName   = regexp.MustCompile(`^(?s:(.*)_)?part_([0-9]{1,9})\.parquet$`)
+	digestName = regexp.MustCompile(`^(?s:(.*))-[0-9a-f]{16}$`)
+)
+
+// parsePart says what a file's name says. Other names than the tool's stand for themselves.
+func parsePart(name string) (stem string, num int, l layout) {
+	m := partName.FindStringSubmatch(name)
+	if m == nil {
+		return name, 0, projectParts
+	}
+	num, _ = strconv.Atoi(m[2]) // at most nine digits
+	switch {
+	case len(name) == len("part_.parquet")+len(m[2]):
+		return "", num, projectParts
+	case digestName.MatchString(m[1]):
+		return m[1], num, digestParts
+	}
+	return m[1], num, runParts
+}
+
+// withoutDigest cuts the digest off a name.
+func withoutDigest(name string) string {
+	if m := digestName.FindStringSubmatch(name); m != nil {
+		return m[1]
+	}
+	return name
+}
+
+// projectOfDir guesses a project's name from its directory, for files that cannot tell.
+func projectOfDir(dir string) string {
+	return strings.Replace(withoutDigest(path.Base(dir)), "_", "/", 1)
+}
+
+// scopeDirs are the subdirectories of Neptune 2's model registry.
+var scopeDirs = map[string]migrate.Scope{
+	"models": migrate.ScopeModel, "model_versions": migrate.ScopeModelVersion,
+}
+
+// group is the directories of one project name, with and without digest.
+type group struct {
+	name   string
+	series []*series
+}
+
+// groups lists all parts by name only.
+func groups(root *os.Root) ([]group, error) {
+	all := map[string]*group{}
+	add := func(name string, found []*series) {
+		if len(found) == 0 {
+			return
+		}
+		if all[name] == nil {
+			all[name] = &group{name: name}
+		}
+		all[name].series = append(all[name].series, found...)
+	}
+	here, dirs, err := seriesIn(root, ".")
+	if err != nil {
+		return nil, err
+	}
+	add(".", here)
+	for _, dir := range dirs {
+		found, _, err := seriesIn(root, dir)
+		if err != nil {
+			return nil, err
+		}
+		add(withoutDigest(dir), found)
+	}
+	var sorted []group
+	for _, g := range all {
+		sorted = append(sorted, *g)
+	}
+	slices.SortFunc(sorted, func(a, b group) int { return strings.Compare(a.name, b.name) })
+	return sorted, nil
+}
+
+// seriesIn lists a project's directory, and returns the directories that are not part of it.
+func seriesIn(root *os.Root, dir string) (found []*series, others []string, err error) {
+	files, dirs, err := readDir(root, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	found = sortSeries(dir, dir, migrate.ScopeRun, files)
+	for _, sub := range dirs {
+		scope, known := scopeDirs[sub]
+		if !known {
+			others = append(others, path.Join(dir, sub))
+			continue
+		}
+		files, _, err := readDir(root, path.Join(dir, sub))
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, sortSeries(dir, path.Join(dir, sub), scope, files)...)
+	}
+	return found, others, nil
+}
+
+// readDir lists Parquet files and directories. Links are followed as far as root lets them.
+func readDir(root *os.Root, dir string) (files []*part, dirs []string, err error) {
+	entries, err := fs.ReadDir(root.FS(), dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		info, err := root.Stat(path.Join(dir, e.Name()))
+		switch {
+		case err == nil && info.IsDir():
+			dirs = append(dirs, e.Name())
+		case !strings.HasSuffix(e.Name(), ".parquet"):
+		case err != nil:
+			files = append(files, &part{path: path.Join(dir, e.Name()), err: err})
+		default:
+			files = append(files, &part{path: path.Join(dir, e.Name()), size: info.Size()})
+		}
+	}
+	return files, dirs, nil
+}
+
+// sortSeries groups files into series and notes the gaps in their numbers.
+func sortSeries(home, dir string, scope migrate.Scope, files []*part) (found []*series) {
+	by := map[string]*series{}
+	for _, f := range files {
+		stem, num, layout := parsePart(path.Base(f.path))
+		f.num = num
+		key := strconv.Itoa(int(layout)) + stem
+		s := by[key]
+		if s == nil {
+			s = &series{dir: dir, home: home, stem: stem, scope: scope, layout: layout}
+			by[key] = s
+			found = append(found, s)
+		}
+		s.parts = append(s.parts, f)
+	}
+	for _, s := range found {
+		slices.SortFunc(s.parts, func(a, b *part) int { return a.num - b.num })
+		s.noteGaps()
+	}
+	return found
+}
+
+// noteGaps finds parts that must have existed: the tool numbers them from 0.
+func (s *series) noteGaps() {
+	next := 0
+	for _, p := range s.parts {
+		if p.num > next {
+			s.notes = append(s.notes, migrate.Problem{Code: migrate.CodeMissing, Text: gapText(s, next, p.num-1)})
+		}
+		next = p.num + 1
+	}
+}
+
+func gapText(s *series, from, to int) string {
+	name := "part_" + strconv.Itoa(from)
+	if s.stem != "" {
+		name = s.stem + "_" + name
+	}
+	text := "part " + strconv.Quote(path.Join(s.dir, name+".parquet")) + " is missing"
+	if to > from {
+		text += ", and those up to part_" + strconv.Itoa(to)
+	}
+	return text
+}

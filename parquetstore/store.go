@@ -1,0 +1,87 @@
+package parquetstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// Store reads an archive. It is a migrate.Source, and safe for concurrent use. It opens nothing
+// outside of its two directories, whatever names the archive has.
+type Store struct {
+	data     *os.Root
+	files    *os.Root // nil if there is none
+	filesErr error    // why
+
+	mu    sync.Mutex
+	known map[migrate.RunRef]*run // from the latest listings
+}
+
+var _ migrate.Source = (*Store)(nil)
+
+// Open opens the archive whose Parquet files are below dataDir and whose files are below filesDir.
+// If filesDir does not exist only files cannot be read. The error matches ErrNotFound if there is
+// no dataDir.
+func Open(dataDir, filesDir string) (*Store, error) {
+	data, err := os.OpenRoot(dataDir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("open archive: there is no directory %q: %w", dataDir, migrate.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open archive: %w", err)
+	}
+	s := &Store{data: data, known: map[migrate.RunRef]*run{}}
+	s.files, s.filesErr = os.OpenRoot(filesDir)
+	return s, nil
+}
+
+// Close releases the directories. Readers must not be used afterwards.
+func (s *Store) Close() error {
+	err := s.data.Close()
+	if s.files != nil {
+		err = errors.Join(err, s.files.Close())
+	}
+	return err
+}
+
+// OpenRun opens a run that Runs has listed, or looks for it by its RunRef.
+func (s *Store) OpenRun(ctx context.Context, info migrate.RunInfo) (migrate.RunReader, error) {
+	found, err := s.find(ctx, info.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	return newReader(s, found), nil
+}
+
+func (s *Store) find(ctx context.Context, ref migrate.RunRef) (*run, error) {
+	if found := s.lookup(ref); found != nil {
+		return found, nil
+	}
+	for _, err := range s.Runs(ctx, migrate.Selection{Scopes: []migrate.Scope{ref.Scope}}) {
+		if err != nil {
+			return nil, err
+		}
+		if found := s.lookup(ref); found != nil {
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("run %s is not in the archive: %w", ref, migrate.ErrNotFound)
+}
+
+func (s *Store) lookup(ref migrate.RunRef) *run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[ref]
+}
+
+func (s *Store) remember(runs []*run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range runs {
+		s.known[r.info.RunRef] = r
+	}
+}
