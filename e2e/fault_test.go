@@ -172,7 +172,9 @@ func TestServerRestart(t *testing.T) {
 	})
 	restarted.Go(func() {
 		<-restart
-		s.restart(t)
+		if err := s.restart(); err != nil {
+			t.Error(err)
+		}
 	})
 	loads := loadUntilMoved(t, a, p.URL)
 	once.Do(func() { close(restart) })

@@ -102,15 +102,16 @@ func newServer(t testing.TB, env, dir string, local bool) *server {
 	if local {
 		s.local = filepath.Join(dir, "root")
 	}
-	s.start(t)
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
 func (s *server) url() string { return fmt.Sprintf("http://127.0.0.1:%d", s.port) }
 
 // start runs the server and waits until it answers.
-func (s *server) start(t testing.TB) {
-	t.Helper()
+func (s *server) start() error {
 	args := []string{
 		"server", "--host", "127.0.0.1", "--port", fmt.Sprint(s.port), "--workers", "1",
 		"--backend-store-uri", "sqlite:///" + filepath.Join(s.dir, "mlflow.db"),
@@ -122,7 +123,7 @@ func (s *server) start(t testing.TB) {
 	}
 	log, err := os.OpenFile(filepath.Join(s.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer log.Close()
 	s.cmd = exec.Command(s.program, args...)
@@ -131,13 +132,12 @@ func (s *server) start(t testing.TB) {
 	// Its workers are its children: a group of its own lets all of them be stopped.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
-		t.Fatalf("start the MLflow server: %v", err)
+		return fmt.Errorf("start the MLflow server: %w", err)
 	}
-	s.wait(t)
+	return s.wait()
 }
 
-func (s *server) wait(t testing.TB) {
-	t.Helper()
+func (s *server) wait() error {
 	client := &http.Client{Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		answer, err := client.Get(s.url() + "/health")
@@ -147,12 +147,12 @@ func (s *server) wait(t testing.TB) {
 		io.Copy(io.Discard, answer.Body)
 		answer.Body.Close()
 		if answer.StatusCode == http.StatusOK {
-			return
+			return nil
 		}
 	}
 	log, _ := os.ReadFile(filepath.Join(s.dir, "server.log"))
 	s.stop()
-	t.Fatalf("the MLflow server does not answer at %s; its log:\n%s", s.url(), log)
+	return fmt.Errorf("the MLflow server does not answer at %s; its log:\n%s", s.url(), log)
 }
 
 // stop kills the server with all its workers.
@@ -162,10 +162,9 @@ func (s *server) stop() {
 }
 
 // restart is a crash of the server and a new start on the same store and port.
-func (s *server) restart(t testing.TB) {
-	t.Helper()
+func (s *server) restart() error {
 	s.stop()
-	s.start(t)
+	return s.start()
 }
 
 func freePort(t testing.TB) int {
