@@ -13,11 +13,70 @@ import (
 	migrate "github.com/nexport-go/migrate"
 )
 
-// sendFiles yields an attribute's files.
+// sendFiles yields an attribute's files. A row of a file set may name a directory, which then is
+// the set: usually with one zip in it.
 func (p *pass) sendFiles(a *attr, paths []string) {
 	c := migrate.Chunk{Path: a.path, Kind: a.kind}
+	var members []string
+	var dirs []string
+	if a.kind == migrate.KindFileSet {
+		for _, path := range paths {
+			found, err := p.reader.listFiles(path)
+			if err != nil {
+				found = []string{path} // a file, or missing
+			} else {
+				dirs = append(dirs, path+"/")
+			}
+			members = append(members, found...)
+		}
+		paths = members
+	}
 	p.fileChunk(&c, paths)
+	files, _ := c.Values.(migrate.Files)
+	for i := range files {
+		for _, dir := range dirs {
+			if name, below := strings.CutPrefix(files[i].Key, dir); below {
+				files[i].Name = name
+			}
+		}
+	}
 	p.send(c)
+}
+
+// listFiles returns the regular files below a directory, sorted. It follows no links.
+func (r *reader) listFiles(key string) (keys []string, err error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	for _, dir := range r.fileDirs() {
+		if keys, err = listBelow(r.store.files, dir, key); err == nil {
+			return keys, nil
+		}
+	}
+	return nil, err
+}
+
+func listBelow(root *os.Root, dir, key string) (keys []string, err error) {
+	if root == nil {
+		return nil, fs.ErrNotExist
+	}
+	below, err := root.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer below.Close()
+	set, err := below.OpenRoot(key)
+	if err != nil {
+		return nil, err
+	}
+	defer set.Close()
+	err = fs.WalkDir(set.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			keys = append(keys, key+"/"+name)
+		}
+		return err
+	})
+	return keys, err
 }
 
 // fileChunk enters the files that exist in c, and leaves the points of others out of it.
@@ -57,6 +116,10 @@ func (r *reader) noteFile(c migrate.Chunk, i int, key string, err error) {
 // noteShared flags attributes of this run whose files got one name, so that one has the bytes of
 // the other.
 func (p *pass) noteShared(c migrate.Chunk, key string) {
+	p.addTwins()
+	if twin := p.twins[key]; twin != "" {
+		p.reader.notef(c.Path, c.Kind, migrate.CodeSuspect, "shares its file %q with %s, so one of them has the other's bytes", key, twin)
+	}
 	other, known := p.keys[key]
 	if !known {
 		p.keys[key] = c.Path
@@ -97,8 +160,8 @@ func (r *reader) openKey(key string) (*os.File, error) {
 	if r.store.files == nil {
 		return nil, fmt.Errorf("file %q: open the archive's files directory: %w", key, notFound(r.store.filesErr))
 	}
-	if key == "" || strings.ContainsRune(key, 0) || path.IsAbs(key) || strings.HasPrefix(key, `\`) {
-		return nil, fmt.Errorf("file %q: refused, it is not a path below the project's files", key)
+	if err := checkKey(key); err != nil {
+		return nil, err
 	}
 	var err error
 	for _, dir := range r.fileDirs() {
@@ -108,6 +171,13 @@ func (r *reader) openKey(key string) (*os.File, error) {
 		}
 	}
 	return nil, fmt.Errorf("file %q is missing from the files directory: %w", key, migrate.ErrNotFound)
+}
+
+func checkKey(key string) error {
+	if key == "" || strings.ContainsRune(key, 0) || path.IsAbs(key) || strings.HasPrefix(key, `\`) {
+		return fmt.Errorf("file %q: refused, it is not a path below the project's files", key)
+	}
+	return nil
 }
 
 func notFound(err error) error {
@@ -149,4 +219,52 @@ func openRegular(root *os.Root, dir, key string) (*os.File, error) {
 		return nil, fmt.Errorf("file %q: %w", key, err)
 	}
 	return f, nil
+}
+
+// addTwins collects the files of the runs whose files may have the same names.
+func (p *pass) addTwins() {
+	if p.twins != nil {
+		return
+	}
+	p.twins = map[string]string{}
+	for _, twin := range p.reader.run.twins {
+		if twin == p.reader.run || twin.bad != nil {
+			continue
+		}
+		for key, attr := range fileKeys(p.ctx, newReader(p.reader.store, twin)) {
+			p.twins[key] = fmt.Sprintf("%q of run %q", attr, twin.info.ID)
+		}
+	}
+}
+
+// fileKeys returns a run's attributes by their file. What cannot be read is told when that run is.
+func fileKeys(ctx context.Context, r *reader) map[string]string {
+	keys := map[string]string{}
+	attrs, err := r.index(ctx, func(_ string, k migrate.Kind) bool { return classOf(k) == classFile })
+	if err != nil {
+		return keys
+	}
+	p := newPass(ctx, r, nil)
+	defer p.close()
+	for _, a := range attrs {
+		for _, s := range a.spans {
+			texts, states := make([]string, s.n), make([]byte, s.n)
+			err := guard(func() error {
+				cur, err := p.at(s)
+				if err != nil {
+					return err
+				}
+				return cur.strings(colFile, int(s.start), texts, states)
+			})
+			if err != nil {
+				continue
+			}
+			for _, key := range texts {
+				if key != "" {
+					keys[key] = a.path
+				}
+			}
+		}
+	}
+	return keys
 }

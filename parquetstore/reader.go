@@ -93,6 +93,7 @@ type pass struct {
 	group  int32
 	counts counts
 	keys   map[string]string // attribute by file
+	twins  map[string]string // attributes of other runs by file; nil until needed
 }
 
 // counts are rows that are not data.

@@ -153,7 +153,7 @@ func (l *leaf) setTime(logical schema.LogicalType) bool {
 		return true
 	}
 	per := int64(1)
-	if ts, ok := logical.(schema.TimestampLogicalType); ok {
+	if ts, ok := logical.(interface{ TimeUnit() schema.TimeUnitType }); ok {
 		switch ts.TimeUnit() {
 		case schema.TimeUnitMicros:
 			per = 1000
@@ -190,7 +190,7 @@ func (l *leaf) setStep(c *schema.Column) bool {
 		return true
 	}
 	scale := int32(0)
-	if d, ok := c.LogicalType().(schema.DecimalLogicalType); ok {
+	if d, ok := c.LogicalType().(interface{ Scale() int32 }); ok {
 		scale = d.Scale()
 	} else if l.typ != parquet.Types.Int64 && l.typ != parquet.Types.Int32 {
 		return false
