@@ -163,7 +163,7 @@ func TestServerRestart(t *testing.T) {
 	restart := make(chan struct{})
 	var once sync.Once
 	var restarted sync.WaitGroup
-	p := newProxy(t, s.url(), func(number int, _ *http.Request) fault {
+	p := newProxy(t, s.URL(), func(number int, _ *http.Request) fault {
 		if number == 25 {
 			once.Do(func() { close(restart) })
 			return cutAfter
@@ -172,7 +172,7 @@ func TestServerRestart(t *testing.T) {
 	})
 	restarted.Go(func() {
 		<-restart
-		if err := s.restart(); err != nil {
+		if err := s.Restart(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -183,5 +183,5 @@ func TestServerRestart(t *testing.T) {
 		t.Errorf("only %d requests: the server was not restarted during the load", total)
 	}
 	t.Logf("%d loads", loads)
-	mustEqual(t, a, s.url())
+	mustEqual(t, a, s.URL())
 }
