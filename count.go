@@ -21,15 +21,21 @@ type countingReader struct {
 
 	mu     sync.Mutex
 	sum    Totals
-	points map[string]int64 // by attribute path
+	points map[attribute]int64
 	files  map[string]int64 // bytes by FileRef.Key
 	told   time.Time
+}
+
+// attribute identifies what is counted once. Old archives have two kinds under one path.
+type attribute struct {
+	path string
+	kind Kind
 }
 
 func newCountingReader(r RunReader, f Filter, tell func(Totals)) *countingReader {
 	return &countingReader{
 		RunReader: r, filter: f, tell: tell,
-		points: map[string]int64{}, files: map[string]int64{}, told: time.Now(),
+		points: map[attribute]int64{}, files: map[string]int64{}, told: time.Now(),
 	}
 }
 
@@ -41,15 +47,15 @@ func (r *countingReader) totals() Totals {
 
 func (r *countingReader) Chunks(ctx context.Context, want Want) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
-		var path string
+		var last attribute
 		var read int64
 		for chunk, err := range r.RunReader.Chunks(ctx, r.both(want)) {
 			if err == nil {
-				if chunk.Path != path {
-					path, read = chunk.Path, 0
+				if now := (attribute{chunk.Path, chunk.Kind}); now != last {
+					last, read = now, 0
 				}
 				read += int64(chunk.Len())
-				r.count(chunk, read)
+				r.count(last, read)
 			}
 			if !yield(chunk, err) || err != nil {
 				return
@@ -68,15 +74,15 @@ func (r *countingReader) both(want Want) Want {
 	return func(path string, k Kind) bool { return r.filter.Match(path, k) && want(path, k) }
 }
 
-func (r *countingReader) count(chunk Chunk, read int64) {
+func (r *countingReader) count(a attribute, read int64) {
 	r.update(func() {
-		before, known := r.points[chunk.Path]
+		before, known := r.points[a]
 		if !known {
 			r.sum.Attributes++
 		}
 		if read > before || !known {
-			r.points[chunk.Path] = read
-			if chunk.Kind.Series() {
+			r.points[a] = read
+			if a.kind.Series() {
 				r.sum.Points += read - before
 			}
 		}

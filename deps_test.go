@@ -23,6 +23,10 @@ var forbidden = []struct{ pkg, dep, why string }{
 	{module + "/parquetstore", "github.com/alecthomas/kong", "Kong belongs to the command"},
 	{module + "/parquetstore", "github.com/apache/arrow/go/v17/parquet/pqarrow", "see docs/adr/0002-typed-column-readers.md"},
 	{module + "/parquetstore", "google.golang.org/grpc", "comes with pqarrow"},
+	{module + "/migratetest", module + "/parquetstore", "contracts know no implementation but their own"},
+	{module + "/migratetest", module + "/mlflow", "contracts know no implementation but their own"},
+	{module + "/examples/jsonlines", module + "/internal", "examples use what everybody can use"},
+	{module + "/examples/csvsource", module + "/internal", "examples use what everybody can use"},
 }
 
 func TestImportDirection(t *testing.T) {

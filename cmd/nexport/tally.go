@@ -17,7 +17,7 @@ type tally struct {
 	failed   int64
 	sizeDone int64 // of runs that were moved now
 	sizeLeft int64
-	done     migrate.Totals                     // of runs that have ended
+	done     migrate.Totals                    // of runs that have ended
 	flying   map[migrate.RunRef]migrate.Totals // of those in flight
 	classes  classes
 }
