@@ -1,0 +1,161 @@
+//go:build unix
+
+// Command bench measures whole loads and prints them as ratios of one run, so that the figures of
+// two machines can be compared: the time to send 100,000 points to a real MLflow against a bare client
+// that replays the same bodies, what the check adds, and the peak memory of small and large loads
+// against a server that discards everything.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/nexport-go/migrate/e2e/internal/mlflowserver"
+)
+
+const (
+	series = 25
+	runs   = 20
+	rounds = 3
+	jobs   = 4
+)
+
+func main() {
+	if err := bench(os.Getenv("NEXPORT_TEST_MLFLOW3")); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bencher holds what all measurements need.
+type bencher struct {
+	environment, dir, binary string
+}
+
+func bench(environment string) error {
+	if environment == "" {
+		return errors.New("NEXPORT_TEST_MLFLOW3 does not name a Python environment: run make bench")
+	}
+	dir, err := os.MkdirTemp("", "nexport-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bencher{environment, dir, filepath.Join(dir, "nexport")}
+	if out, err := exec.Command("go", "build", "-o", b.binary, "./cmd/nexport").CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	if err := b.speed(); err != nil {
+		return err
+	}
+	return b.memory()
+}
+
+// archive writes an archive of usual metrics and gives its directory.
+func (b *bencher) archive(name string, points int) (string, error) {
+	dir := filepath.Join(b.dir, name)
+	python := filepath.Join(b.environment, "bin", "python")
+	cmd := exec.Command(python, "e2e/bench/points.py", dir, fmt.Sprint(runs), fmt.Sprint(series), fmt.Sprint(points))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("write an archive: %w\n%s", err, out)
+	}
+	return dir, nil
+}
+
+// load runs the command and gives the time it took and its peak memory in bytes.
+func (b *bencher) load(archive, url, prefix string, more ...string) (time.Duration, int64, error) {
+	args := append([]string{
+		"load", "--data-path", filepath.Join(archive, "data"), "--files-path", filepath.Join(archive, "files"),
+		"--mlflow-tracking-uri", url, "--name-prefix", prefix, "--jobs", fmt.Sprint(jobs),
+	}, more...)
+	cmd := exec.Command(b.binary, args...)
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, 0, fmt.Errorf("load: %w\n%s", err, out)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return time.Since(start), usage.Maxrss * maxrssUnit, nil
+}
+
+// speed loads 100,000 points with and without the check, and replays what the load sent.
+func (b *bencher) speed() error {
+	archive, err := b.archive("small", 200)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(b.dir, "server")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	server, err := mlflowserver.Start(b.environment, dir, false)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	tape, err := b.record(archive, server.URL())
+	if err != nil {
+		return err
+	}
+	best := [3]time.Duration{}
+	for round := range rounds {
+		for i, measure := range []func(prefix string) (time.Duration, error){
+			func(prefix string) (time.Duration, error) { return tape.replay(server.URL(), prefix) },
+			func(prefix string) (time.Duration, error) {
+				d, _, err := b.load(archive, server.URL(), prefix, "--no-check")
+				return d, err
+			},
+			func(prefix string) (time.Duration, error) {
+				d, _, err := b.load(archive, server.URL(), prefix)
+				return d, err
+			},
+		} {
+			took, err := measure(fmt.Sprintf("bench %d %d/", round, i))
+			if err != nil {
+				return err
+			}
+			if best[i] == 0 || took < best[i] {
+				best[i] = took
+			}
+		}
+	}
+	bare, unchecked, checked := best[0].Seconds(), best[1].Seconds(), best[2].Seconds()
+	fmt.Printf("100,000 points into MLflow 3.x on SQLite, %d jobs, best of %d\n", jobs, rounds)
+	fmt.Printf("  bare client replaying the same bodies  %6.2f s  1.00\n", bare)
+	fmt.Printf("  nexport load --no-check                %6.2f s  %.2f of it (goal <= 1.15)\n", unchecked, unchecked/bare)
+	fmt.Printf("  nexport load                           %6.2f s  +%.0f %% for the check (goal <= 25 %%)\n", checked, 100*(checked-unchecked)/unchecked)
+	return nil
+}
+
+// memory loads into a server that discards everything.
+func (b *bencher) memory() error {
+	url, stop := discard()
+	defer stop()
+	fmt.Printf("peak memory against a discarding server (goal <= 256 MiB, flat)\n")
+	for _, points := range []int{200, 40_000} {
+		name := fmt.Sprintf("memory %d", points)
+		archive, err := b.archive(name, points)
+		if err != nil {
+			return err
+		}
+		took, peak, err := b.load(archive, url, name, "--no-check")
+		if err != nil {
+			return err
+		}
+		total := runs * series * points
+		fmt.Printf("  %10d points  %4d MiB  %8.0f points/s\n", total, peak>>20, float64(total)/took.Seconds())
+		os.RemoveAll(archive)
+	}
+	return nil
+}
+
+func drain(r io.ReadCloser) {
+	io.Copy(io.Discard, r)
+	r.Close()
+}

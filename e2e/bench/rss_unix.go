@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package main
+
+// maxrssUnit is the unit of Rusage.Maxrss.
+const maxrssUnit = 1
