@@ -34,8 +34,7 @@ func main() {
 	fmt.Printf("%d runs loaded, %d were there\n", report.Moved[migrate.StageLoad].Runs, report.Existed[migrate.StageLoad])
 }
 
-// source is a migrate.Source.
-type source struct{ files fs.FS }
+type source struct{ files fs.FS } // a migrate.Source
 
 func (s source) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[migrate.RunInfo, error] {
 	return func(yield func(migrate.RunInfo, error) bool) {

@@ -1,0 +1,63 @@
+// Package examples_test builds and runs the example programs, as a reader of them would.
+package examples_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nexport-go/migrate/internal/fixture"
+)
+
+// build compiles an example and returns the program.
+func build(t *testing.T, name string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), name+".exe")
+	if out, err := exec.Command("go", "build", "-o", program, "./"+name).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+func run(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(program, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", filepath.Base(program), err, out)
+	}
+	return string(out)
+}
+
+func TestJSONLines(t *testing.T) {
+	program, out := build(t, "jsonlines"), t.TempDir()
+	data, files := fixture.Unpack(t, "neptune3-d-small")
+	if got := run(t, program, data, files, out); !strings.HasPrefix(got, "6 runs written, 0 ") {
+		t.Errorf("first: %s", got)
+	}
+	if got := run(t, program, data, files, out); !strings.HasPrefix(got, "0 runs written, 6 ") {
+		t.Errorf("again: %s", got)
+	}
+	runs, err := filepath.Glob(filepath.Join(out, "*", "run.jsonl"))
+	if err != nil || len(runs) != 6 {
+		t.Fatalf("%d runs and %v, want 6", len(runs), err)
+	}
+	for _, path := range runs {
+		if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), `"path":"sys/id"`) {
+			t.Errorf("%s lacks sys/id: %v", path, err)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for _, name := range []string{"jsonlines", "csvsource"} {
+		b, err := os.ReadFile(filepath.Join(name, "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(b), "\n"); n >= 100 {
+			t.Errorf("%s has %d lines; an example should stay under 100", name, n)
+		}
+	}
+}
