@@ -53,8 +53,9 @@ class Run:
     def file(self, row_path):
         """The place of a file on disk, or None if the archive does not hold it."""
         for d in self.files_dirs:
+            top = os.path.realpath(d) + os.sep
             p = os.path.normpath(os.path.join(d, row_path))
-            if (p + os.sep).startswith(os.path.realpath(d) + os.sep) and os.path.exists(p):
+            if row_path and "\0" not in row_path and os.path.exists(p) and os.path.realpath(p).startswith(top):
                 return p
         return None
 

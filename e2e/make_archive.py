@@ -261,6 +261,24 @@ def files(root):
     r.write()
 
 
+def escapes(root):
+    """Rows that point outside of the archive, where there is something to steal."""
+    secret = os.path.join(os.path.abspath(root), "secret.txt")
+    with open(secret, "w") as f:
+        f.write("secret")
+    r = Run(root, "e2e/made", "escapes", name="files")
+    r.file("f/there", "there.bin", b"there")
+    folder = os.path.join(root, "files", r.project_dir, r.stem)
+    os.symlink(secret, os.path.join(folder, "link.txt"))
+    os.symlink(os.path.dirname(secret), os.path.join(folder, "up"))
+    places = {"up": "../../secret.txt", "deep": r.stem + "/../../../secret.txt", "absolute": secret,
+              "link": r.stem + "/link.txt", "folder link": r.stem + "/up/secret.txt", "nul": "a\0b", "empty": "",
+              "root": "/", "long": "x" * 5000}
+    for name, where in places.items():
+        r.add("escape/" + name, "file", {"path": where})
+    r.write()
+
+
 def registry(root):
     for folder in ("models", "model_versions"):
         r = Run(root, "e2e/made", "big", folder=folder)
@@ -289,7 +307,7 @@ def main():
     if args.plain:
         plain(args.dir, args.plain)
         return
-    for part in (histograms, floats, texts, keys, kinds, steps, times, family, names, big, files, registry):
+    for part in (histograms, floats, texts, keys, kinds, steps, times, family, names, big, files, escapes, registry):
         part(args.dir)
 
 

@@ -12,8 +12,10 @@ make_venv() { # directory, requirements
 	echo "installing $dir ..."
 	rm -rf "$dir"
 	"${PYTHON:-python3}" -m venv "$dir"
-	"$dir/bin/pip" install --quiet --disable-pip-version-check uv
-	"$dir/bin/uv" pip install --quiet --python "$dir/bin/python" -r "$reqs"
+	# uv is several times faster; where it cannot be had or fails, pip does the same.
+	"$dir/bin/pip" install --quiet --disable-pip-version-check uv &&
+		"$dir/bin/uv" pip install --quiet --python "$dir/bin/python" -r "$reqs" ||
+		"$dir/bin/pip" install --quiet --disable-pip-version-check -r "$reqs"
 	cp "$reqs" "$dir/installed.txt" # last: an installation cut off is made anew
 }
 
