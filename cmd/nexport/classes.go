@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	migrate "github.com/nexport-go/migrate"
 )
 
-// classes counts problems by code and keeps some of each as examples.
+// classes counts problems by code and keeps some of each, with different texts, as examples.
 type classes map[migrate.Code]*class
 
 type class struct {
@@ -36,7 +37,8 @@ func (cs classes) add(run migrate.RunRef, p migrate.Problem) {
 		c.last = run
 	}
 	c.count++
-	if len(c.examples) < maxExamples {
+	alike := func(e example) bool { return e.problem.Text == p.Text }
+	if len(c.examples) < maxExamples && !slices.ContainsFunc(c.examples, alike) {
 		c.examples = append(c.examples, example{run, p})
 	}
 }

@@ -16,15 +16,15 @@ import (
 
 type loadCmd struct {
 	archiveFlags
-	Scope []string `help:"What to load: ${enum}, separated by commas." enum:"runs,models,model_versions" default:"runs" placeholder:"SCOPES"`
+	Scope []string `help:"What to load: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs" placeholder:"SCOPES"`
 
 	MlflowTrackingURI string     `name:"mlflow-tracking-uri" help:"Address of the MLflow server, as http://host:port; else MLFLOW_TRACKING_URI." placeholder:"URI"`
-	StepMultiplier    multiplier `help:"MLflow's steps are whole numbers: Neptune's steps times this." default:"${multiplier}" placeholder:"NUMBER"`
+	StepMultiplier    multiplier `help:"MLflow's steps are whole numbers: Neptune's steps times this (default ${default})." default:"${multiplier}" placeholder:"NUMBER"`
 	NamePrefix        string     `help:"Put in front of the names of experiments." placeholder:"TEXT"`
-	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (name is sys/name)." enum:"project,name" default:"project" placeholder:"WHAT"`
+	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (default ${default}; name is sys/name)." enum:"project,name" default:"project" placeholder:"WHAT"`
 	Loader            string     `hidden:"" enum:"mlflow" default:"mlflow"` // the Python tool has several
 
-	Jobs    int  `short:"j" help:"Runs loaded at the same time." default:"${jobs}" placeholder:"N"`
+	Jobs    int  `short:"j" help:"Runs loaded at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
 	DryRun  bool `help:"Say what would be done, and write nothing."`
 	NoCheck bool `help:"Do not compare with the server afterwards."`
 	JSON    bool `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`

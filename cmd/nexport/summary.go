@@ -19,7 +19,7 @@ import (
 
 type summaryCmd struct {
 	archiveFlags
-	Scope []string `help:"What to look at: ${enum}, separated by commas." enum:"runs,models,model_versions" default:"runs,models,model_versions" placeholder:"SCOPES"`
+	Scope []string `help:"What to look at: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs,models,model_versions" placeholder:"SCOPES"`
 	JSON  bool     `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
 }
 
@@ -76,7 +76,10 @@ type contents struct {
 	Points     map[migrate.Kind]int64 `json:"points"`
 	Files      int64                  `json:"files"`
 	FileBytes  int64                  `json:"file_bytes"`
-	DiskBytes  int64                  `json:"disk_bytes"`
+	Rows       int64                  `json:"rows"`
+	Bytes      int64                  `json:"bytes"` // of Parquet
+	Padding    int64                  `json:"padding_rows"`
+	Phantoms   int64                  `json:"phantom_rows"`
 }
 
 // jsonSurvey is the last line of `summary --json`.
@@ -89,6 +92,9 @@ type jsonSurvey struct {
 	Problems map[migrate.Code]int64 `json:"problems"`
 	contents
 }
+
+// maxShownID is the longest run ID in a table, which must stay readable; --json has all of it.
+const maxShownID = 40
 
 // survey goes through runs and shows each.
 type survey struct {
@@ -149,7 +155,7 @@ func (s *survey) count(run migrate.RunInfo, line jsonSurveyed) {
 	if s.sum.Runs++; run.Project != s.project {
 		s.sum.Projects++ // runs are listed by project
 	}
-	s.sum.States[run.State.String()]++
+	s.sum.States[line.State.String()]++
 	for kind, n := range line.Attributes {
 		s.sum.Attributes[kind] += n
 	}
@@ -158,7 +164,10 @@ func (s *survey) count(run migrate.RunInfo, line jsonSurveyed) {
 	}
 	s.sum.Files += line.Files
 	s.sum.FileBytes += line.FileBytes
-	s.sum.DiskBytes += line.DiskBytes
+	s.sum.Rows += line.Rows
+	s.sum.Bytes += line.Bytes
+	s.sum.Padding += line.Padding
+	s.sum.Phantoms += line.Phantoms
 	for _, p := range line.Problems {
 		s.classes.add(run.RunRef, p)
 	}
@@ -174,22 +183,18 @@ func (s *survey) row(run migrate.RunInfo, line jsonSurveyed) error {
 			return err
 		}
 		fmt.Fprintf(s.out, "%s\n", shown(run.Project))
-		fmt.Fprintln(s.table, "  RUN\tSTATE\tPOINTS\tFILES\tFILE SIZE\tON DISK\tLOOK AT\tATTRIBUTES")
+		fmt.Fprintln(s.table, "  RUN\tSTATE\tPOINTS\tFILES\tFILE SIZE\tPARQUET\tNOTES\tATTRIBUTES")
 	}
-	id := shown(run.ID)
+	id := short(shown(run.ID), maxShownID)
 	if run.Scope != migrate.ScopeRun {
 		id = string(run.Scope) + " " + id
-	}
-	look := "-"
-	if n := int64(len(line.Problems)); n > 0 {
-		look = plural(n, "thing")
 	}
 	what := byKind(line.Attributes)
 	if line.Error != "" {
 		what = "cannot be read: " + shown(line.Error)
 	}
-	_, err := fmt.Fprintf(s.table, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, run.State, count(sum(line.Points)),
-		count(line.Files), size(line.FileBytes), size(line.DiskBytes), look, what)
+	_, err := fmt.Fprintf(s.table, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, line.State, count(sum(line.Points)),
+		count(line.Files), size(line.FileBytes), size(line.Bytes), count(int64(len(line.Problems))), what)
 	return err
 }
 
@@ -205,8 +210,8 @@ func (s *survey) finish() error {
 		return err
 	}
 	w := s.out
-	fmt.Fprintf(w, "\n%s in %s, %s on disk and %s (%s)\n", plural(s.sum.Runs, "run"), plural(s.sum.Projects, "project"),
-		size(s.sum.DiskBytes), plural(s.sum.Files, "file"), size(s.sum.FileBytes))
+	fmt.Fprintf(w, "\n%s in %s; on disk %s of Parquet (%s) and %s of %s\n", plural(s.sum.Runs, "run"), plural(s.sum.Projects, "project"),
+		size(s.sum.Bytes), plural(s.sum.Rows, "row"), size(s.sum.FileBytes), plural(s.sum.Files, "file"))
 	fmt.Fprintf(w, "  attributes: %s\n", byKind(s.sum.Attributes))
 	if len(s.sum.Points) > 0 {
 		fmt.Fprintf(w, "  points: %s\n", byKind(s.sum.Points))
@@ -214,6 +219,8 @@ func (s *survey) finish() error {
 	if n := s.sum.States[migrate.Unverified.String()]; n > 0 {
 		fmt.Fprintf(w, "  %s unverified: the archive has no record that proves them complete\n", plural(n, "run"))
 	}
+	printCount(w, s.sum.Padding, "padding row", "without time and value: passed over, they are no data")
+	printCount(w, s.sum.Phantoms, "phantom row", "without any value: attributes of other runs, passed over")
 	printCount(w, s.sum.Failed, "run", "cannot be read")
 	s.classes.print(w, "Damaged or missing:", true)
 	s.classes.print(w, "Suspicious:", false)
@@ -243,6 +250,10 @@ func sum(counts map[migrate.Kind]int64) (n int64) {
 func (line *jsonSurveyed) take(held parquetstore.Summary) {
 	maps.Copy(line.Attributes, held.Attributes)
 	maps.Copy(line.Points, held.Points)
-	line.Files, line.FileBytes, line.DiskBytes = held.Files, held.FileBytes, held.DiskBytes
+	line.Files, line.FileBytes, line.Rows, line.Bytes = held.Files, held.FileBytes, held.Rows, held.Bytes
+	line.Padding, line.Phantoms = held.Padding, held.Phantoms
+	if line.Error == "" {
+		line.State = held.State
+	}
 	line.Problems = append([]migrate.Problem{}, held.Problems...)
 }

@@ -54,3 +54,11 @@ func shown(s string) string {
 	}
 	return s
 }
+
+// short cuts s to n characters, showing that something is missing.
+func short(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
