@@ -260,7 +260,106 @@ func sameText(have, want string) bool {
 }
 
 // knownLosses are the numbers of attributes that the tool lost or changed, as the worlds tell.
-var knownLosses = map[string]map[string]int{}
+var knownLosses = map[string]map[string]int{
+	"neptune2-b-odd": {
+		"differs file_series":  4,
+		"extra int":            3,
+		"info":                 4,
+		"missing bool":         2,
+		"missing datetime":     3,
+		"missing file":         16,
+		"missing float":        3,
+		"missing float_series": 15,
+		"missing git_ref":      2,
+		"missing int":          5,
+		"missing notebook_ref": 1,
+		"missing run":          14,
+		"missing run_state":    17,
+		"missing string":       5,
+		"missing string_set":   3,
+		"problem suspect":      1,
+	},
+	"neptune2-b-ordinary": {
+		"differs file_series": 5,
+		"missing git_ref":     5,
+		"missing run":         9,
+		"missing run_state":   5,
+	},
+	"neptune2-de-odd": {
+		"differs file_series":  4,
+		"extra int":            3,
+		"info":                 4,
+		"missing bool":         2,
+		"missing datetime":     3,
+		"missing file":         2,
+		"missing float":        3,
+		"missing float_series": 3,
+		"missing git_ref":      2,
+		"missing int":          5,
+		"missing notebook_ref": 1,
+		"missing run":          6,
+		"missing run_state":    25,
+		"missing string":       5,
+		"missing string_set":   27,
+		"problem suspect":      2,
+	},
+	"neptune2-de-ordinary": {
+		"differs file_series": 5,
+		"missing git_ref":     5,
+		"missing run_state":   14,
+		"missing string_set":  14,
+	},
+	"neptune2-de-warsaw": {
+		"differs file_series":   2,
+		"differs float_series":  9,
+		"differs string_series": 3,
+		"missing git_ref":       2,
+		"missing run_state":     6,
+		"missing string_set":    6,
+	},
+	"neptune3-b-multipart": {},
+	"neptune3-b-odd": {
+		"differs file":             3,
+		"missing experiment_state": 1,
+		"missing file_series":      3,
+		"missing float":            1,
+		"missing float_series":     11,
+		"missing histogram_series": 1,
+		"missing run":              1,
+		"missing string_series":    2,
+		"problem suspect":          5,
+	},
+	"neptune3-b-small": {
+		"problem suspect": 4,
+	},
+	"neptune3-c-odd": {
+		"differs file":             2,
+		"missing experiment_state": 1,
+		"missing file_series":      3,
+		"missing float":            1,
+		"missing float_series":     11,
+		"missing histogram_series": 1,
+		"missing run":              2,
+		"missing string_series":    2,
+		"problem suspect":          3,
+	},
+	"neptune3-c-small": {
+		"problem suspect": 4,
+	},
+	"neptune3-d-multipart": {},
+	"neptune3-d-odd": {
+		"differs file":             3,
+		"differs file_series":      1,
+		"differs int":              3,
+		"missing experiment_state": 1,
+		"missing float":            1,
+		"missing run":              2,
+		"problem suspect":          208,
+	},
+	"neptune3-d-small": {
+		"problem suspect": 12,
+	},
+}
 
 // TestWorlds reads every archive and compares it with what it was exported from.
 func TestWorlds(t *testing.T) {
