@@ -24,8 +24,7 @@ func TestFaultyServer(t *testing.T) {
 	url := sharedServer(t, envMLflow3, false)
 	for seed := uint64(1); seed <= 4; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			a := plain(t, faultShape)
-			a.prefix = fmt.Sprintf("faulty %d/", seed)
+			a := plain(t, faultShape, fmt.Sprintf("faulty %d/", seed))
 			p := newProxy(t, url, seeded(seed, 6))
 			loads := loadUntilMoved(t, a, p.URL)
 			total, done := p.requests()
@@ -44,8 +43,7 @@ func TestEachFault(t *testing.T) {
 	url := sharedServer(t, envMLflow3, false)
 	for f := none + 1; f < faults; f++ {
 		t.Run(fmt.Sprint("fault ", f), func(t *testing.T) {
-			a := plain(t, "2x2x10")
-			a.prefix = fmt.Sprintf("fault %d/", f)
+			a := plain(t, "2x2x10", fmt.Sprintf("fault %d/", f))
 			done := map[string]bool{}
 			p := newProxy(t, url, func(_ int, r *http.Request) fault {
 				kind := r.Method + requestKind(r.URL.Path)
@@ -96,8 +94,7 @@ func TestKilled(t *testing.T) {
 	for name, signal := range map[string]os.Signal{"kill": syscall.SIGKILL, "interrupt": syscall.SIGINT} {
 		for seed := uint64(1); seed <= 3; seed++ {
 			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
-				a := plain(t, faultShape)
-				a.prefix = fmt.Sprintf("%s %d/", name, seed)
+				a := plain(t, faultShape, fmt.Sprintf("%s %d/", name, seed))
 				random := rand.New(rand.NewPCG(seed, 2))
 				for range 4 {
 					at := 1 + random.IntN(total)
@@ -114,8 +111,7 @@ func TestKilled(t *testing.T) {
 func countRequests(t *testing.T, url string) int {
 	t.Helper()
 	p := newProxy(t, url, func(int, *http.Request) fault { return none })
-	a := plain(t, faultShape)
-	a.prefix = "count/"
+	a := plain(t, faultShape, "count/")
 	load(t, a, p.URL, false)
 	total, _ := p.requests()
 	return total
@@ -159,7 +155,7 @@ func killedLoad(t *testing.T, a archiveDirs, url string, at int, signal os.Signa
 // TestServerRestart crashes the server in the middle of a load and starts it again.
 func TestServerRestart(t *testing.T) {
 	s := ownServer(t, envMLflow3)
-	a := plain(t, faultShape)
+	a := plain(t, faultShape, "restart/")
 	restart := make(chan struct{})
 	var once sync.Once
 	var restarted sync.WaitGroup

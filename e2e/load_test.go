@@ -115,36 +115,44 @@ func snapshot(t *testing.T, a archiveDirs, url string) []byte {
 	return []byte(out)
 }
 
-var madeOnce sync.Once
+// archives are those that make_archive.py wrote, by its arguments; nobody changes them.
+var archives = struct {
+	sync.Mutex
+	byArgs map[string]archiveDirs
+}{byArgs: map[string]archiveDirs{}}
 
-var madeArchive archiveDirs
-
-// made writes the archive of make_archive.py, once for all tests; nobody changes it.
+// made gives the archive that holds what the fixtures lack.
 func made(t *testing.T) archiveDirs {
 	t.Helper()
-	madeOnce.Do(func() {
+	return makeArchive(t, "made/")
+}
+
+// plain gives an archive of usual runs, shaped like "3x4x50": runs, series, points.
+func plain(t *testing.T, shape, prefix string) archiveDirs {
+	t.Helper()
+	return makeArchive(t, prefix, "--plain", shape)
+}
+
+// makeArchive writes an archive, once for all tests.
+func makeArchive(t *testing.T, prefix string, args ...string) archiveDirs {
+	t.Helper()
+	python := filepath.Join(venv(t, envMLflow3), "bin", "python")
+	archives.Lock()
+	defer archives.Unlock()
+	a, ok := archives.byArgs[fmt.Sprint(args)]
+	if !ok {
 		servers.Lock()
 		dir := sharedDir(t)
 		servers.Unlock()
-		madeArchive = makeArchive(t, dir)
-	})
-	return madeArchive
-}
-
-// plain writes an archive of usual runs, shaped like "3x4x50": runs, series, points.
-func plain(t *testing.T, shape string) archiveDirs {
-	t.Helper()
-	return makeArchive(t, t.TempDir(), "--plain", shape)
-}
-
-func makeArchive(t *testing.T, dir string, args ...string) archiveDirs {
-	t.Helper()
-	python := filepath.Join(venv(t, envMLflow3), "bin", "python")
-	out, err := exec.Command(python, append([]string{"-B", "make_archive.py", dir}, args...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("make an archive: %v\n%s", err, out)
+		out, err := exec.Command(python, append([]string{"-B", "make_archive.py", dir}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("make an archive: %v\n%s", err, out)
+		}
+		a = archiveDirs{data: filepath.Join(dir, "data"), files: filepath.Join(dir, "files")}
+		archives.byArgs[fmt.Sprint(args)] = a
 	}
-	return archiveDirs{filepath.Join(dir, "data"), filepath.Join(dir, "files"), "made/"}
+	a.prefix = prefix
+	return a
 }
 
 // TestCheckerSees changes a loaded run in each way that a wrong loader might have, and expects the
@@ -193,8 +201,7 @@ func TestCheckerSees(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := plain(t, "1x2x10")
-			a.prefix = "checker " + name + "/"
+			a := plain(t, "1x2x10", "checker "+name+"/")
 			load(t, a, url, false)
 			mustEqual(t, a, url)
 			change(t, url, findRun(t, url, a.prefix+"e2e/plain"))
