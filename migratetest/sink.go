@@ -3,11 +3,14 @@ package migratetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"math"
 	"slices"
+	"sync"
 	"testing"
+	"testing/iotest"
 
 	migrate "github.com/nexport-go/migrate"
 )
@@ -57,6 +60,44 @@ func TestSink(t *testing.T, newSink func(t *testing.T) migrate.Sink) {
 			t.Error("the run looked complete")
 		}
 	})
+	t.Run("a file cut off leaves nothing complete", func(t *testing.T) {
+		sink, run := newSink(t), sample("a")
+		if _, err := sink.PutRun(t.Context(), run.Info, cutFiles{&memoryReader{&run}}); !errors.Is(err, errCut) {
+			t.Fatalf("error %v, want that of the file", err)
+		}
+		if put(t, sink, run).Existed {
+			t.Fatal("the run looked complete")
+		}
+		verify(t, sink, run)
+	})
+	t.Run("a context cancelled while reading leaves nothing complete", func(t *testing.T) {
+		sink, run := newSink(t), sample("a")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if _, err := sink.PutRun(ctx, run.Info, cancelling{&memoryReader{&run}, cancel}); err == nil {
+			t.Fatal("no error from a cancelled context")
+		}
+		if put(t, sink, run).Existed {
+			t.Fatal("the run looked complete")
+		}
+		verify(t, sink, run)
+	})
+	t.Run("puts several runs at once", func(t *testing.T) {
+		sink := newSink(t)
+		var group sync.WaitGroup
+		for i := range 8 {
+			run := small(fmt.Sprint("run-", i))
+			group.Go(func() {
+				if _, err := sink.PutRun(t.Context(), run.Info, &memoryReader{&run}); err != nil {
+					t.Errorf("put %s: %v", run.Info.RunRef, err)
+				}
+			})
+		}
+		group.Wait()
+		for i := range 8 {
+			verify(t, sink, small(fmt.Sprint("run-", i)))
+		}
+	})
 	t.Run("one ID in two projects is two runs", func(t *testing.T) {
 		sink, a, b := newSink(t), sample("a"), sample("a")
 		b.Info.Project = "ws/other"
@@ -82,6 +123,39 @@ func (u unreadable) OpenFile(context.Context, migrate.FileRef) (io.ReadCloser, e
 }
 
 func (u unreadable) Problems() []migrate.Problem { return nil }
+
+// cutFiles breaks off every file after its first byte.
+type cutFiles struct{ migrate.RunReader }
+
+func (c cutFiles) OpenFile(ctx context.Context, ref migrate.FileRef) (io.ReadCloser, error) {
+	body, err := c.RunReader.OpenFile(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(io.LimitReader(body, 1), iotest.ErrReader(errCut)), body}, nil
+}
+
+// cancelling cancels the context after the first series.
+type cancelling struct {
+	migrate.RunReader
+	cancel func()
+}
+
+func (c cancelling) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrate.Chunk, error] {
+	return func(yield func(migrate.Chunk, error) bool) {
+		for chunk, err := range c.RunReader.Chunks(ctx, want) {
+			if !yield(chunk, err) {
+				return
+			}
+			if chunk.Kind.Series() {
+				c.cancel()
+			}
+		}
+	}
+}
 
 func put(t *testing.T, sink migrate.Sink, run Run) migrate.Result {
 	t.Helper()
@@ -120,7 +194,19 @@ func samples() []Run {
 	}
 	child := sample("child")
 	child.Info.Parent = "a"
-	return append(runs, child)
+	return append(runs, child, long())
+}
+
+// long has a series of more than one chunk.
+func long() Run {
+	c := migrate.Chunk{Path: "m/long", Kind: migrate.KindFloatSeries}
+	values := make(migrate.Floats, migrate.MaxChunkPoints+5)
+	for i := range values {
+		values[i] = float64(i) / 3
+		c.Steps, c.Times = append(c.Steps, migrate.Step(i)*migrate.StepUnit), append(c.Times, int64(i))
+	}
+	c.Values = values
+	return Run{Info: migrate.RunInfo{RunRef: migrate.RunRef{Project: "ws/p", ID: "long"}}, Chunks: []migrate.Chunk{c}}
 }
 
 // sample has one attribute of each kind.
@@ -136,7 +222,7 @@ func sample(id string) Run {
 	scalar := func(path string, kind migrate.Kind, values migrate.Values) migrate.Chunk {
 		return migrate.Chunk{Path: path, Kind: kind, Values: values}
 	}
-	curve := make(migrate.Floats, migrate.MaxChunkPoints+5)
+	curve := make(migrate.Floats, 2500) // several MLflow batches; long ones are in long
 	for i := range curve {
 		curve[i] = 1 / float64(i+1)
 	}
@@ -163,6 +249,13 @@ func sample(id string) Run {
 		},
 		Files: map[string][]byte{"a": []byte("hello"), "none": {}, "i0": {1, 2, 3}, "i1": []byte(id + "...")[:3]},
 	}
+}
+
+// small is a sample without its long series.
+func small(id string) Run {
+	run := sample(id)
+	run.Chunks = slices.DeleteFunc(run.Chunks, func(c migrate.Chunk) bool { return c.Len() > 100 })
+	return run
 }
 
 // lossless reports whether none of the problems is a loss.
