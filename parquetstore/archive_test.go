@@ -131,16 +131,18 @@ func appendRow(b *array.RecordBuilder, r row) {
 		set.ValueBuilder().(*array.StringBuilder).Append(s)
 	}
 	file := b.Field(12).(*array.StructBuilder)
-	file.Append(r.file != nil)
-	appendValue(file.FieldBuilder(0), r.file)
+	if r.file == nil {
+		file.AppendNull() // and of its fields
+	} else {
+		file.Append(true)
+		appendValue(file.FieldBuilder(0), r.file)
+	}
 	h := b.Field(13).(*array.StructBuilder)
-	h.Append(r.hist != nil)
 	if r.hist == nil {
-		for i := range 3 {
-			h.FieldBuilder(i).AppendNull()
-		}
+		h.AppendNull()
 		return
 	}
+	h.Append(true)
 	appendValue(h.FieldBuilder(0), r.hist.kind)
 	for i, list := range [][]float64{r.hist.edges, r.hist.values} {
 		lb := h.FieldBuilder(i + 1).(*array.ListBuilder)
