@@ -1,0 +1,329 @@
+package parquetstore_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/decimal128"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+	migrate "github.com/nexport-go/migrate"
+)
+
+// writeColumns writes a file with a float series in other column types: of texts, steps and times.
+func writeColumns(t *testing.T, path string, text arrow.DataType, step, ms arrow.Array, props ...parquet.WriterProperty) {
+	t.Helper()
+	n := step.Len()
+	var fields []arrow.Field
+	var cols []arrow.Array
+	add := func(name string, a arrow.Array) {
+		fields, cols = append(fields, arrow.Field{Name: name, Type: a.DataType(), Nullable: true}), append(cols, a)
+	}
+	for _, c := range [][2]string{{"run_id", "r"}, {"project_id", project}, {"attribute_type", "float_series"}, {"attribute_path", "m"}} {
+		b := array.NewBuilder(memory.DefaultAllocator, text)
+		for range n {
+			if err := b.AppendValueFromString(c[1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(c[0], b.NewArray())
+	}
+	add("step", step)
+	add("timestamp", ms)
+	f := array.NewFloat64Builder(memory.DefaultAllocator)
+	for i := range n {
+		f.Append(float64(i))
+	}
+	add("float_value", f.NewArray())
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := array.NewRecord(arrow.NewSchema(fields, nil), cols, int64(n))
+	w, err := pqarrow.NewFileWriter(rec.Schema(), out, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteBuffered(rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func decimals(precision, scale int32, values ...string) arrow.Array {
+	b := array.NewDecimal128Builder(memory.DefaultAllocator, &arrow.Decimal128Type{Precision: precision, Scale: scale})
+	for _, v := range values {
+		n, err := decimal128.FromString(v, precision, scale)
+		if err != nil {
+			panic(err)
+		}
+		b.Append(n)
+	}
+	return b.NewArray()
+}
+
+func stamps(unit arrow.TimeUnit, values ...int64) arrow.Array {
+	b := array.NewTimestampBuilder(memory.DefaultAllocator, &arrow.TimestampType{Unit: unit, TimeZone: "UTC"})
+	for _, v := range values {
+		b.Append(arrow.Timestamp(v))
+	}
+	return b.NewArray()
+}
+
+func int64s(values ...int64) arrow.Array {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	b.AppendValues(values, nil)
+	return b.NewArray()
+}
+
+func float64s(values ...float64) arrow.Array {
+	b := array.NewFloat64Builder(memory.DefaultAllocator)
+	b.AppendValues(values, nil)
+	return b.NewArray()
+}
+
+// TestColumnTypes reads what other writers make of the same data.
+func TestColumnTypes(t *testing.T) {
+	str, ms := arrow.DataType(arrow.BinaryTypes.String), stamps(arrow.Millisecond, -1, 0, 1)
+	asInts := parquet.WithStoreDecimalAsInteger(true)
+	noDict := parquet.WithDictionaryDefault(false)
+	for name, c := range map[string]struct {
+		text       arrow.DataType
+		step, time arrow.Array
+		props      []parquet.WriterProperty
+	}{
+		"as the tool":   {str, decimals(18, 6, "-1.5", "0", "2.000001"), ms, nil},
+		"large strings": {arrow.BinaryTypes.LargeString, decimals(18, 6, "-1.5", "0", "2.000001"), ms, nil},
+		"dictionaries": {
+			&arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: str},
+			decimals(18, 6, "-1.5", "0", "2.000001"), ms, nil,
+		},
+		"wide decimals":  {str, decimals(38, 20, "-1.5", "0", "2.000001"), ms, nil},
+		"int decimals":   {str, decimals(18, 6, "-1.5", "0", "2.000001"), ms, []parquet.WriterProperty{asInts}},
+		"small decimals": {str, decimals(9, 6, "-1.5", "0", "2.000001"), ms, []parquet.WriterProperty{asInts}},
+		"doubles":        {str, float64s(-1.5, 0, 2.000001), ms, nil},
+		"micros":         {str, decimals(18, 6, "-1.5", "0", "2.000001"), stamps(arrow.Microsecond, -1000, 999, 1000), nil},
+		"nanos":          {str, decimals(18, 6, "-1.5", "0", "2.000001"), stamps(arrow.Nanosecond, -1, 0, 1_000_000), nil},
+		"delta": {
+			str, decimals(18, 6, "-1.5", "0", "2.000001"), ms,
+			[]parquet.WriterProperty{
+				asInts, noDict, parquet.WithEncodingFor("step", parquet.Encodings.DeltaBinaryPacked),
+				parquet.WithEncodingFor("timestamp", parquet.Encodings.DeltaBinaryPacked),
+				parquet.WithEncodingFor("attribute_path", parquet.Encodings.DeltaByteArray),
+				parquet.WithEncodingFor("attribute_type", parquet.Encodings.DeltaLengthByteArray),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := t.TempDir()
+			writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), c.text, c.step, c.time, c.props...)
+			chunks, problems := read(t, open(t, data, ""), "r")
+			equal(t, chunks, []migrate.Chunk{{
+				Path: "m", Kind: migrate.KindFloatSeries, Steps: []migrate.Step{-1_500_000, 0, 2_000_001},
+				Times: []int64{-1, 0, 1}, Values: migrate.Floats{0, 1, 2},
+			}})
+			equal(t, problems, []string(nil))
+		})
+	}
+}
+
+// TestDelta reads many values in the encoding that suits steps best.
+func TestDelta(t *testing.T) {
+	var steps []int64
+	for i := range int64(10_000) {
+		steps = append(steps, i*i*i%1_000_003+i<<uint(i%30))
+	}
+	steps = append(steps, 0, math.MaxInt64/1_000_000, math.MinInt64/1_000_000, 5)
+	data := t.TempDir()
+	writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), arrow.BinaryTypes.String, int64s(steps...), int64s(steps...),
+		parquet.WithDictionaryDefault(false), parquet.WithEncodingFor("step", parquet.Encodings.DeltaBinaryPacked),
+		parquet.WithEncodingFor("timestamp", parquet.Encodings.DeltaBinaryPacked))
+	chunks, problems := read(t, open(t, data, ""), "r")
+	equal(t, problems, []string(nil))
+	c := chunks[0]
+	for i, v := range c.Values.(migrate.Floats) {
+		if want := steps[int(v)]; c.Steps[i] != migrate.Step(want)*migrate.StepUnit || c.Times[i] != want {
+			t.Fatalf("row %v has step %v and time %d, want %d", v, c.Steps[i], c.Times[i], want)
+		}
+	}
+	if c.Len() != len(steps) {
+		t.Errorf("%d points, want %d", c.Len(), len(steps))
+	}
+}
+
+// TestStrangeSteps names the points whose steps cannot be held.
+func TestStrangeSteps(t *testing.T) {
+	for name, c := range map[string]struct {
+		step arrow.Array
+		bad  string
+	}{
+		"decimals": {decimals(38, 7, "1", "0.0000001", "2"), "0.0000001"},
+		"large":    {decimals(38, 6, "1", "9300000000000", "2"), "9300000000000.000000"},
+		"ints":     {int64s(1, math.MaxInt64, 2), "9223372036854775807"},
+		"doubles":  {float64s(1, math.NaN(), 2), "NaN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := t.TempDir()
+			writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), arrow.BinaryTypes.String, c.step, stamps(arrow.Millisecond, 1, 2, 3))
+			chunks, problems := read(t, open(t, data, ""), "r")
+			equal(t, chunks[0].Steps, []migrate.Step{1_000_000, 2_000_000})
+			equal(t, chunks[0].Values, migrate.Values(migrate.Floats{0, 2}))
+			if len(problems) != 1 || !strings.Contains(problems[0], "step "+c.bad+" ") {
+				t.Errorf("problems %q", problems)
+			}
+		})
+	}
+}
+
+func TestWrongTypes(t *testing.T) {
+	data := t.TempDir()
+	writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), arrow.BinaryTypes.String, stamps(arrow.Second, 1), float64s(1))
+	store := open(t, data, "")
+	runs := list(t, store)
+	equal(t, ids(runs), []string{"ws/proj/part_0.parquet"})
+	sum, err := store.Summarize(context.Background(), runs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sum.Problems) != 1 || !strings.Contains(sum.Problems[0].Text, "timestamp has type DOUBLE") && !strings.Contains(sum.Problems[0].Text, "step has type") {
+		t.Errorf("problems %v", sum.Problems)
+	}
+}
+
+// TestWant reads only what is asked for.
+func TestWant(t *testing.T) {
+	data := t.TempDir()
+	writeParquet(t, filepath.Join(data, projectDir, "r"+digest+"_part_0.parquet"), options{}, id("r"), str("r", "a", "b"), point("r", "m", 1, 1), point("r", "n", 1, 1))
+	r, err := open(t, data, "").OpenRun(context.Background(), migrate.RunInfo{RunRef: migrate.RunRef{Project: project, ID: "r"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for c, err := range r.Chunks(context.Background(), func(path string, k migrate.Kind) bool { return path == "n" || path == "a" && k == migrate.KindString }) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, c.Path)
+	}
+	equal(t, paths, []string{"a", "n"})
+}
+
+// TestLarge streams a series that is in order, and sorts one that is not, in chunks of the size
+// that is promised; and keeps memory bounded while the first is read.
+func TestLarge(t *testing.T) {
+	const n = 360_000
+	for _, sorted := range []bool{true, false} {
+		t.Run(fmt.Sprint("sorted ", sorted), func(t *testing.T) {
+			data := t.TempDir()
+			rows := make([]row, n)
+			for i := range rows {
+				step := i
+				if !sorted {
+					step = n - 1 - i
+				}
+				rows[i] = point("r", "m", step, float64(step))
+			}
+			writeParquet(t, filepath.Join(data, "ws_proj", "part_0.parquet"), options{groupRows: 100_000}, rows...)
+			rows = nil
+			runtime.GC()
+			r, err := open(t, data, "").OpenRun(context.Background(), migrate.RunInfo{RunRef: migrate.RunRef{Project: project, ID: "r"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			next := 0
+			for c, err := range r.Chunks(context.Background(), nil) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.Len() > migrate.MaxChunkPoints {
+					t.Fatalf("chunk of %d points", c.Len())
+				}
+				for i, v := range c.Values.(migrate.Floats) {
+					if v != float64(next) || c.Steps[i] != migrate.Step(next)*migrate.StepUnit {
+						t.Fatalf("point %d is %v at step %v", next, v, c.Steps[i])
+					}
+					next++
+				}
+			}
+			if next != n {
+				t.Errorf("%d points, want %d", next, n)
+			}
+		})
+	}
+}
+
+// TestLongTexts keeps chunks near their limit of bytes.
+func TestLongTexts(t *testing.T) {
+	data := t.TempDir()
+	var rows []row
+	for i := range 40 {
+		rows = append(rows, row{project: project, run: "r", path: "log", kind: "string_series", step: i, time: i, s: fmt.Sprint(i) + strings.Repeat("x", 1<<19)})
+	}
+	writeParquet(t, filepath.Join(data, "ws_proj", "part_0.parquet"), options{groupRows: 7}, rows...)
+	r, err := open(t, data, "").OpenRun(context.Background(), migrate.RunInfo{RunRef: migrate.RunRef{Project: project, ID: "r"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for c, err := range r.Chunks(context.Background(), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := 0
+		for _, s := range c.Values.(migrate.Strings) {
+			size += len(s)
+			if !strings.HasPrefix(s, fmt.Sprint(n)+"x") {
+				t.Fatalf("line %d is %.10q", n, s)
+			}
+			n++
+		}
+		if size > migrate.MaxChunkBytes+1<<20 {
+			t.Errorf("chunk of %d bytes", size)
+		}
+	}
+	if n != 40 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	data, files := t.TempDir(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(files, projectDir, "r"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(files, projectDir, "r", "f"), []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeParquet(t, filepath.Join(data, projectDir, "r"+digest+"_part_0.parquet"), options{}, id("r"),
+		row{project: project, run: "r", path: "f", kind: "file", file: "r/f"}, row{project: project, run: "r", path: "g", kind: "file", file: "r/g"},
+		row{project: project, run: "r", path: "x", kind: "int"}, point("r", "m", 1, 1), point("r", "m", 2, 1),
+		row{project: project, run: "r", path: "m", kind: "float_series", step: 5})
+	store := open(t, data, files)
+	sum, err := store.Summarize(context.Background(), list(t, store)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, sum.Attributes, map[migrate.Kind]int64{migrate.KindString: 1, migrate.KindFile: 1, migrate.KindFloatSeries: 1})
+	equal(t, sum.Points, map[migrate.Kind]int64{migrate.KindFloatSeries: 2})
+	equal(t, []int64{sum.Files, sum.FileBytes, sum.Rows, sum.Padding, sum.Phantoms}, []int64{1, 5, 7, 1, 1})
+	if sum.State != migrate.Partial || len(sum.Problems) != 3 {
+		t.Errorf("state %v, problems %v", sum.State, sum.Problems)
+	}
+	if sum.Bytes <= 0 || sum.Parts != 1 {
+		t.Errorf("%d bytes in %d parts", sum.Bytes, sum.Parts)
+	}
+}
