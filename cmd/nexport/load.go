@@ -149,7 +149,7 @@ func (l *load) observe(e migrate.Event) {
 	switch {
 	case e.Done && l.cmd.JSON:
 		l.jsonErr = errors.Join(l.jsonErr, l.json.Encode(runOf(e)))
-	case e.Done && e.Err != nil:
+	case e.Done && e.Err != nil && !errors.Is(e.Err, migrate.ErrFatal): // which is the command's error
 		fmt.Fprintf(l.io.term, "%s failed: %s\n", shown(e.Run.String()), oneLine(e.Err))
 	}
 }

@@ -65,7 +65,7 @@ func exit(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// refuse STATUS sets URI to a server that answers every request with the status.
+// refuse STATUS sets URI, and SECRET_URI with a password in it, to a server that answers every request with the status.
 func refuse(ts *testscript.TestScript, args []string) {
 	status, err := strconv.Atoi(strings.Join(args, ""))
 	ts.Check(err)
@@ -74,6 +74,7 @@ func refuse(ts *testscript.TestScript, args []string) {
 	}))
 	ts.Defer(server.Close)
 	ts.Setenv("URI", server.URL)
+	ts.Setenv("SECRET_URI", strings.Replace(server.URL, "://", "://user:s3cret@", 1))
 }
 
 // TestInterrupt interrupts a load that waits for the server: it ends at once, by itself.

@@ -37,7 +37,7 @@ func (l *load) print(ctx context.Context, report *migrate.Report) error {
 		printCount(w, existed, "run", "there already")
 	}
 	printCount(w, partial, "run", "partial: something could not be moved, see below")
-	printCount(w, failed, "run", "failed, see below")
+	printCount(w, failed, "run", "failed")
 	printCount(w, left, "run", "not reached")
 	l.tally.classes.print(w, "Could not be moved:", true)
 	l.tally.classes.print(w, "Notes (nothing is lost):", false)
@@ -79,7 +79,7 @@ const maxFailures = 50
 func printFailures(w io.Writer, report *migrate.Report) {
 	var n int64
 	for _, run := range report.Runs {
-		if run.Err == nil {
+		if run.Err == nil || errors.Is(run.Err, migrate.ErrFatal) { // the last message tells of a fatal one
 			continue
 		}
 		if n++; n == 1 {
