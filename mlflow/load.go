@@ -243,7 +243,13 @@ func (l *load) finish(ctx context.Context) error {
 		l.batch.addTag(convert.Tag{Key: convert.TagModified, Value: strconv.FormatInt(l.run.Modified.UnixMilli(), 10)})
 	}
 	l.batch.addTag(convert.Tag{Key: convert.TagState, Value: state})
-	return l.flush(ctx)
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	done := l.to
+	done.tags = map[string]string{convert.TagMultiplier: l.sink.cfg.StepMultiplier.String(), convert.TagState: state}
+	l.project.put(l.run.RunRef, done)
+	return nil
 }
 
 // sourceError marks what went wrong while reading the source: asking the server again would not help.
