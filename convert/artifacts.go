@@ -132,7 +132,7 @@ func numbered(n int) string {
 // cleanSegment gives a name that every server and disk takes; a changed one ends in a digest.
 func cleanSegment(s string) string {
 	stem := s[:len(s)-len(extension(s))]
-	if !dots(s) && len(s) <= maxSegment && !hasSuffix(stem) && !hasSuffix(s) && strings.IndexFunc(s, notInName) < 0 {
+	if !dots(s) && strings.Trim(s, " ") == s && len(s) <= maxSegment && !hasSuffix(stem) && !hasSuffix(s) && strings.IndexFunc(s, notInName) < 0 {
 		return s
 	}
 	return mark(s, s)
@@ -145,6 +145,9 @@ func mark(s, original string) string {
 	}
 	ext := extension(s)
 	stem := strings.Map(nameRune, s[:len(s)-len(ext)])
+	if strings.HasPrefix(stem, " ") {
+		stem = "_" + stem[1:] // MLflow takes it off when it lists or downloads, not when it stores
+	}
 	return cutBytes(stem, maxSegment-suffixLen-len(ext)) + suffixOf(original) + ext
 }
 

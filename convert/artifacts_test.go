@@ -19,7 +19,7 @@ import (
 func safePath(p string) error {
 	plain := regexp.MustCompile(`^[\p{L}\p{N}_.+ -]+$`)
 	for segment := range strings.SplitSeq(p, "/") {
-		if !plain.MatchString(segment) || !utf8.ValidString(segment) || strings.Trim(segment, ".") == "" && len(segment) < 3 || len(segment) > 200 {
+		if !plain.MatchString(segment) || strings.Trim(segment, " ") != segment || !utf8.ValidString(segment) || strings.Trim(segment, ".") == "" && len(segment) < 3 || len(segment) > 200 {
 			return fmt.Errorf("segment %q of %q", segment, p)
 		}
 	}
@@ -53,6 +53,8 @@ func TestArtifactPaths(t *testing.T) {
 		{"folder", func(a *convert.Artifacts) (string, bool) { return a.Member("a#b", "x.py") }, "a_b_H/x.py"},
 		{"percent", func(a *convert.Artifacts) (string, bool) { return a.Text("pc%41") }, "pc_41_H.txt"},
 		{"looks changed", func(a *convert.Artifacts) (string, bool) { return a.Text("a_h0123456789abcdef") }, "a_H_H.txt"},
+		{"space first", func(a *convert.Artifacts) (string, bool) { return a.Text(" a/b") }, "_a_H/b.txt"},
+		{"space last", func(a *convert.Artifacts) (string, bool) { return a.File("a /b ", "") }, "a _H/b _H"},
 		{"reserved", func(a *convert.Artifacts) (string, bool) { return a.File("nexport.jsonl", "") }, "nexport_H.jsonl"},
 		{"reserved as folder", func(a *convert.Artifacts) (string, bool) { return a.Member("nexport.jsonl", "a") }, "nexport_H.jsonl/a"},
 		{"reserved in other case", func(a *convert.Artifacts) (string, bool) { return a.File("NExport.JSONL", "") }, "NExport_H.JSONL"},

@@ -369,9 +369,11 @@ class RunCheck:
             return
         if not expect.legal_artifact(got):
             self.differ(repr(a.path), "artifact path", repr(got), "is not a safe one")
-        stem = got.rsplit("/", 1)[-1]
-        if "_h" not in stem:
-            self.differ(repr(a.path), "artifact is", repr(got), "and should be", repr(plain))
+        if len(plain.encode()) > 900:
+            return  # the last names may have given way to a digest
+        have, want = got.split("/"), plain.split("/")
+        if len(have) != len(want) or not all(expect.segment_is_right(*s) for s in zip(have, want)):
+            self.differ(repr(a.path), "artifact is", repr(got), "and should be like", repr(plain))
 
     def check_artifact(self, a, line, suffix, want, also=None):
         got = self.artifact(a, line, suffix)

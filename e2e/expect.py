@@ -47,11 +47,16 @@ def key_is_right(path, kind, key, second):
 def legal_artifact(path):
     """Artifact paths that are used as they are."""
     for s in path.split("/"):
-        if s in ("", ".", "..") or len(s.encode()) > 200:
+        if s in ("", ".", "..") or s.startswith(" ") or s.endswith(" ") or len(s.encode()) > 200:
             return False
         if not all(c in "_-.+ " or unicodedata.category(c)[0] in "LN" for c in s):
             return False
     return True
+
+
+def segment_is_right(got, plain):
+    """Whether a segment of an artifact path is the plain one, or shows that it was changed."""
+    return got == plain or re.search(r"_h[0-9a-f]{16}(\.[^.]*)?$", got) is not None
 
 
 def stored_step(micro, multiplier):
