@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"unpack": func(ts *testscript.TestScript, _ bool, args []string) { unpack(ts, t, args) },
 			"exit":   exit,
 			"refuse": func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args) },
+			"mlflow": func(ts *testscript.TestScript, _ bool, args []string) { serve(ts, args) },
 		},
 	})
 }
@@ -75,6 +76,17 @@ func refuse(ts *testscript.TestScript, args []string) {
 	ts.Defer(server.Close)
 	ts.Setenv("URI", server.URL)
 	ts.Setenv("SECRET_URI", strings.Replace(server.URL, "://", "://user:s3cret@", 1))
+}
+
+// mlflow [fail OPERATION] sets URI to an empty MLflow server, which refuses the operation ("runs/update").
+func serve(ts *testscript.TestScript, args []string) {
+	s := &server{files: map[string]int64{}}
+	if len(args) == 2 && args[0] == "fail" {
+		s.failing = args[1]
+	}
+	running := httptest.NewServer(s)
+	ts.Defer(running.Close)
+	ts.Setenv("URI", running.URL)
 }
 
 // TestInterrupt interrupts a load that waits for the server: it ends at once, by itself.
