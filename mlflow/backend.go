@@ -57,7 +57,7 @@ type newRun struct {
 
 type stored struct {
 	params, tags map[string]string
-	metrics      []string // keys
+	metrics      map[string]bool // keys
 }
 
 // point is a metric's point as the server takes it.

@@ -34,22 +34,12 @@ func (l *load) newMetric(ctx context.Context, chunk migrate.Chunk) (mover, error
 		l: l, line: convert.Attribute{Path: chunk.Path, Kind: chunk.Kind, Metric: key},
 		same: map[pointID]struct{}{},
 	}
-	if !l.had(key) {
+	if !l.was.metrics[key] {
 		return m, nil
 	}
 	there, err := l.sumOf(ctx, key)
 	m.skip = there.points
 	return m, err
-}
-
-// had reports whether the server had points of that metric when the load was resumed.
-func (l *load) had(key string) bool {
-	for _, k := range l.was.metrics {
-		if k == key {
-			return true
-		}
-	}
-	return false
 }
 
 func (m *metricMover) add(ctx context.Context, c migrate.Chunk) error {

@@ -254,7 +254,7 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 	if err := r.c.getJSON(ctx, "read run", "mlflow/runs/get", url.Values{"run_id": {runID}}, &answer); err != nil {
 		return stored{}, err
 	}
-	s := stored{params: map[string]string{}, tags: map[string]string{}}
+	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]bool{}}
 	for _, p := range answer.Run.Data.Params {
 		s.params[p.Key] = p.Value
 	}
@@ -262,7 +262,7 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 		s.tags[t.Key] = t.Value
 	}
 	for _, m := range answer.Run.Data.Metrics {
-		s.metrics = append(s.metrics, m.Key)
+		s.metrics[m.Key] = true
 	}
 	return s, nil
 }

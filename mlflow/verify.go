@@ -36,13 +36,9 @@ func (l *load) compare(ctx context.Context) (problems []migrate.Problem, err err
 	}
 	problems = append(problems, compareText("param", l.want.params, is.params)...)
 	problems = append(problems, compareText("tag", l.want.tags, is.tags)...)
-	there := map[string]bool{}
-	for _, key := range is.metrics {
-		there[key] = true
-	}
 	for _, key := range slices.Sorted(maps.Keys(l.want.metrics)) {
 		want, got := l.want.metrics[key], sum{}
-		if there[key] {
+		if is.metrics[key] {
 			if got, err = l.sumOf(ctx, key); err != nil {
 				return nil, err
 			}
