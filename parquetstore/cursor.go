@@ -8,12 +8,23 @@ type cursor struct {
 	cols  [numCols]*column
 	at    [numCols]int // next row of the column
 	open  [numCols]bool
+	bad   [numCols]failure
+}
+
+// failure is a row at or behind the place where reading a column failed. That row and those after
+// it would fail again, slowly.
+type failure struct {
+	row int
+	err error
 }
 
 func newCursor(p *openPart, group int) *cursor { return &cursor{part: p, group: group} }
 
 // seek returns a column that stands at row, nil if the file lacks it.
 func (c *cursor) seek(id, row int) (*column, error) {
+	if bad := c.bad[id]; bad.err != nil && row >= bad.row {
+		return nil, bad.err
+	}
 	if !c.open[id] || c.at[id] > row {
 		col, err := c.part.column(c.group, id)
 		if err != nil {
@@ -28,12 +39,17 @@ func (c *cursor) seek(id, row int) (*column, error) {
 	// If reading fails the column's place is unknown, so the next call starts anew.
 	c.open[id] = false
 	if n := row - c.at[id]; n > 0 {
-		if err := col.skip(n); err != nil {
-			return nil, err
+		if err := guard(func() error { return col.skip(n) }); err != nil {
+			return nil, c.fail(id, row, err)
 		}
 	}
 	c.at[id], c.open[id] = row, true
 	return col, nil
+}
+
+func (c *cursor) fail(id, row int, err error) error {
+	c.bad[id] = failure{row, err}
+	return err
 }
 
 // words reads a column's rows from row on.
@@ -47,8 +63,8 @@ func (c *cursor) words(id, row int, dst []int64, states []byte) error {
 		return nil
 	}
 	c.open[id] = false
-	if err := col.readWords(dst, states); err != nil {
-		return err
+	if err := guard(func() error { return col.readWords(dst, states) }); err != nil {
+		return c.fail(id, row+len(dst)-1, err)
 	}
 	c.at[id], c.open[id] = row+len(dst), true
 	return nil
@@ -67,8 +83,8 @@ func (c *cursor) strings(id, row int, dst []string, states []byte) error {
 		return nil
 	}
 	c.open[id] = false
-	if err := col.readStrings(dst, states); err != nil {
-		return err
+	if err := guard(func() error { return col.readStrings(dst, states) }); err != nil {
+		return c.fail(id, row+len(dst)-1, err)
 	}
 	c.at[id], c.open[id] = row+len(dst), true
 	return nil
@@ -81,9 +97,12 @@ func (c *cursor) list(id, row int, take func(col *column, has bool) error) (has 
 		return false, err
 	}
 	c.open[id] = false
-	has, err = col.readList(func(has bool) error { return take(col, has) })
+	err = guard(func() (err error) {
+		has, err = col.readList(func(has bool) error { return take(col, has) })
+		return err
+	})
 	if err != nil {
-		return false, err
+		return false, c.fail(id, row, err)
 	}
 	c.at[id], c.open[id] = row+1, true
 	return has, nil

@@ -130,13 +130,16 @@ func deltaStrings(b []byte, limit int) ([]string, error) {
 	if len(strs) != len(prefixes) {
 		return nil, fmt.Errorf("%d prefixes for %d strings", len(prefixes), len(strs))
 	}
-	before := ""
+	before, total := "", 0
 	for i, n := range prefixes {
 		if n < 0 || n > int64(len(before)) {
 			return nil, errors.New("prefix is longer than the string before")
 		}
 		strs[i] = before[:n] + strs[i]
 		before = strs[i]
+		if total += len(before); total > maxPage {
+			return nil, errors.New("strings are too large")
+		}
 	}
 	return strs, nil
 }

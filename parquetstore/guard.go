@@ -7,7 +7,7 @@ import (
 	migrate "github.com/nexport-go/migrate"
 )
 
-// maxPage is the largest page that is read. A damaged page header may ask for 2 GiB.
+// maxPage is the largest page that is read, whatever a file's footer says.
 const maxPage = 512 << 20
 
 // guard turns a panic of f into an error: Arrow panics on some damaged files. Nothing in f may
@@ -26,17 +26,21 @@ func corrupt(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, migrate.ErrCorrupt)...)
 }
 
-// limited refuses allocations that no honest page needs. Its panics end in guard.
-type limited struct{ memory.Allocator }
-
-func (l limited) Allocate(size int) []byte { return l.Allocator.Allocate(check(size)) }
-
-func (l limited) Reallocate(size int, b []byte) []byte {
-	return l.Allocator.Reallocate(check(size), b)
+// limited refuses allocations larger than the largest column chunk, which no honest page needs. Its
+// panics end in guard.
+type limited struct {
+	memory.Allocator
+	limit int
 }
 
-func check(size int) int {
-	if size > maxPage {
+func (l *limited) Allocate(size int) []byte { return l.Allocator.Allocate(l.check(size)) }
+
+func (l *limited) Reallocate(size int, b []byte) []byte {
+	return l.Allocator.Reallocate(l.check(size), b)
+}
+
+func (l *limited) check(size int) int {
+	if size > l.limit {
 		panic(fmt.Sprintf("a page of %d bytes", size))
 	}
 	return size

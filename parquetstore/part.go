@@ -11,6 +11,9 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/metadata"
 )
 
+// maxPageHeader is the largest page header that is looked for: it may hold two values, as bounds.
+const maxPageHeader = 256 << 10
+
 // interner gives strings small numbers.
 type interner struct {
 	ids  map[string]int32
@@ -69,7 +72,8 @@ func openFile(root *os.Root, path string) (p *openPart, err error) {
 }
 
 func (p *openPart) readFooter(f *os.File) (err error) {
-	props := parquet.NewReaderProperties(limited{memory.DefaultAllocator})
+	mem := &limited{memory.DefaultAllocator, 1 << 20}
+	props := parquet.NewReaderProperties(mem)
 	props.BufferedStreamEnabled = true // a column chunk may be larger than memory
 	props.BufferSize = 64 << 10
 	if p.reader, err = file.NewParquetReader(f, file.WithReadProps(props)); err != nil {
@@ -78,6 +82,7 @@ func (p *openPart) readFooter(f *os.File) (err error) {
 	if p.leaves, err = leaves(p.reader.MetaData().Schema); err != nil {
 		return err
 	}
+	mem.limit = max(mem.limit, p.largestChunk())
 	var rows int64
 	for g := range p.reader.NumRowGroups() {
 		n := p.reader.MetaData().RowGroup(g).NumRows()
@@ -90,6 +95,21 @@ func (p *openPart) readFooter(f *os.File) (err error) {
 		return corrupt("footer says %d rows, its row groups %d", p.reader.NumRows(), rows)
 	}
 	return nil
+}
+
+// largestChunk is the size of the largest column chunk that is of use, once decompressed.
+func (p *openPart) largestChunk() (size int) {
+	for g := range p.reader.NumRowGroups() {
+		for _, l := range p.leaves {
+			if l.index < 0 {
+				continue
+			}
+			if c, err := p.reader.MetaData().RowGroup(g).ColumnChunk(l.index); err == nil {
+				size = max(size, int(min(c.TotalUncompressedSize(), maxPage)))
+			}
+		}
+	}
+	return size
 }
 
 // close never fails: nothing was written.
@@ -132,6 +152,7 @@ func (p *openPart) column(group, id int) (*column, error) {
 	if err != nil {
 		return nil, corrupt("column %s: %v", colNames[id], err)
 	}
+	pages.SetMaxPageHeaderSize(maxPageHeader)
 	c := &column{name: colNames[id], leaf: p.leaves[id], pages: pages}
 	if id <= colType {
 		c.intern = p.intern

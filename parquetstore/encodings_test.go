@@ -1,0 +1,138 @@
+package parquetstore
+
+import (
+	"encoding/binary"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// packRuns writes values as a hybrid: runs of eight or more as such, the rest bit-packed.
+func packRuns(values []uint32, width int) (b []byte) {
+	for len(values) > 0 {
+		n := 1
+		for n < len(values) && values[n] == values[0] {
+			n++
+		}
+		if n >= 8 {
+			b = binary.AppendUvarint(b, uint64(n)<<1)
+			for i := range (width + 7) / 8 {
+				b = append(b, byte(values[0]>>(8*i)))
+			}
+			values = values[n:]
+			continue
+		}
+		b = append(b, 1<<1|1)
+		packed := make([]byte, width)
+		for i, v := range values[:min(8, len(values))] {
+			for k := range width {
+				bit := i*width + k
+				packed[bit/8] |= byte(v>>k&1) << (bit % 8)
+			}
+		}
+		b = append(b, packed...)
+		values = values[min(8, len(values)):]
+	}
+	return b
+}
+
+// FuzzHybrid checks that fill and run give back what was packed, in any pieces.
+func FuzzHybrid(f *testing.F) {
+	f.Add([]byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3}, uint8(3), uint8(2))
+	f.Add([]byte{0, 255, 7}, uint8(32), uint8(1))
+	f.Add([]byte{0, 0, 0}, uint8(0), uint8(9))
+	f.Fuzz(func(t *testing.T, raw []byte, width, piece uint8) {
+		width %= 33
+		piece = piece%16 + 1
+		values := make([]uint32, len(raw))
+		for i, c := range raw {
+			values[i] = uint32(uint64(c) * 0x01010101 & (1<<width - 1))
+		}
+		b := packRuns(values, int(width))
+		filled, _ := newHybrid(b, int(width))
+		var got []uint32
+		for rest := len(values); rest > 0; {
+			part := make([]uint32, min(int(piece), rest))
+			if err := filled.fill(part); err != nil {
+				t.Fatal(err)
+			}
+			got, rest = append(got, part...), rest-len(part)
+		}
+		if diff := cmp.Diff(values, got, cmp.Transformer("len", func(v []uint32) []uint32 { return append([]uint32{}, v...) })); len(values) > 0 && diff != "" {
+			t.Errorf("fill: %s", diff)
+		}
+		runs, _ := newHybrid(b, int(width))
+		got = got[:0]
+		for len(got) < len(values) {
+			v, n, err := runs.run(min(int(piece), len(values)-len(got)))
+			if err != nil || n < 1 {
+				t.Fatalf("run of %d: %v", n, err)
+			}
+			for range n {
+				got = append(got, v)
+			}
+		}
+		for i := range values {
+			if got[i] != values[i] {
+				t.Fatalf("run: value %d is %d, want %d", i, got[i], values[i])
+			}
+		}
+	})
+}
+
+// FuzzEncodings feeds any bytes to the decoders: an error or at most limit values, no panic.
+func FuzzEncodings(f *testing.F) {
+	f.Add([]byte{128, 1, 4, 3, 2, 4, 0, 0, 0, 0, 0})
+	f.Add([]byte{8, 1, 2, 0, 0, 64, 1, 2, 3, 4, 5, 6, 7, 8})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		const limit = 1000
+		if v, _, err := deltaInts(b, limit); err == nil && len(v) > limit {
+			t.Errorf("%d ints", len(v))
+		}
+		if v, err := deltaLengthStrings(b, limit); err == nil && len(v) > limit {
+			t.Errorf("%d strings", len(v))
+		}
+		if v, err := deltaStrings(b, limit); err == nil && len(v) > limit {
+			t.Errorf("%d strings", len(v))
+		}
+	})
+}
+
+func TestUnsplit(t *testing.T) {
+	values := []float64{0, 1.5, -2.25, math.Inf(1), math.MaxFloat64}
+	var plain []byte
+	for _, v := range values {
+		plain = binary.LittleEndian.AppendUint64(plain, math.Float64bits(v))
+	}
+	split := make([]byte, len(plain))
+	for i, c := range plain {
+		split[i%8*len(values)+i/8] = c
+	}
+	if diff := cmp.Diff(plain, unsplit(split, 8)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParsePart(t *testing.T) {
+	for name, want := range map[string]struct {
+		stem string
+		num  int
+		l    layout
+	}{
+		"part_0.parquet":     {"", 0, projectParts},
+		"part_12.parquet":    {"", 12, projectParts},
+		"run_part_3.parquet": {"run", 3, runParts},
+		"_part_3.parquet":    {"", 3, runParts},
+		"x_part_0_y-0123456789abcdef_part_10.parquet": {"x_part_0_y-0123456789abcdef", 10, digestParts},
+		"part_0-0123456789abcdef_part_1.parquet":      {"part_0-0123456789abcdef", 1, digestParts},
+		"a\nb_part_1.parquet":                         {"a\nb", 1, runParts},
+		"part_99999999999999999999.parquet":           {"part_99999999999999999999.parquet", 0, projectParts},
+		"other.parquet":                               {"other.parquet", 0, projectParts},
+	} {
+		stem, num, l := parsePart(name)
+		if stem != want.stem || num != want.num || l != want.l {
+			t.Errorf("%q: %q %d %d, want %v", name, stem, num, l, want)
+		}
+	}
+}
