@@ -1,0 +1,124 @@
+package mlflowtest
+
+import (
+	"maps"
+	"math"
+	"slices"
+)
+
+// Experiment is an experiment as the server holds it.
+type Experiment struct {
+	ID, Name string
+	Deleted  bool
+	Tags     map[string]string
+}
+
+// Run is a run as the server holds it.
+type Run struct {
+	ID, ExperimentID, Name, User, Status string
+
+	Start     int64
+	End       *int64 // nil: none was set
+	Deleted   bool
+	Params    map[string]string
+	Tags      map[string]string
+	Metrics   map[string][]Point // in the order they came, each once
+	Artifacts map[string][]byte
+
+	seen map[string]map[[3]uint64]struct{} // points by metric key
+}
+
+// Point is a metric's point as a server on SQLite holds it: infinities are the largest floats, -0.0
+// is 0.0.
+type Point struct {
+	Step, Time int64
+	Value      float64
+}
+
+// key tells points apart as the database's primary key does.
+func (p Point) key() [3]uint64 {
+	v := p.Value
+	if v != v {
+		v = math.NaN()
+	}
+	return [3]uint64{uint64(p.Step), uint64(p.Time), math.Float64bits(v)}
+}
+
+// Runs returns copies of all runs that are not deleted, in the order of their creation.
+func (s *Server) Runs() []Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var runs []Run
+	for _, run := range s.runs {
+		if run.Deleted {
+			continue
+		}
+		c := *run
+		c.Params, c.Tags, c.Artifacts = maps.Clone(run.Params), maps.Clone(run.Tags), maps.Clone(run.Artifacts)
+		c.Metrics = map[string][]Point{}
+		for key, points := range run.Metrics {
+			c.Metrics[key] = slices.Clone(points)
+		}
+		runs = append(runs, c)
+	}
+	return runs
+}
+
+// Experiments returns copies of all experiments, deleted ones too.
+func (s *Server) Experiments() []Experiment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Experiment
+	for _, e := range s.experiments {
+		c := *e
+		c.Tags = maps.Clone(e.Tags)
+		all = append(all, c)
+	}
+	return all
+}
+
+// DeleteExperiment deletes an experiment and its runs, as a user of the server would.
+func (s *Server) DeleteExperiment(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.experiments {
+		if e.Name == name {
+			e.Deleted = true
+		}
+	}
+	for _, run := range s.runs {
+		if e := s.experiment(run.ExperimentID); e != nil && e.Deleted {
+			run.Deleted = true
+		}
+	}
+}
+
+// ChangeRun changes a run behind the back of everybody; the others of its fields can be set too.
+func (s *Server) ChangeRun(id string, change func(*Run)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if run := s.run(id); run != nil {
+		change(run)
+		run.seen = nil
+		return
+	}
+	s.t.Errorf("no run %q to change", id)
+}
+
+func (s *Server) experiment(id string) *Experiment {
+	for _, e := range s.experiments {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+func (s *Server) run(id string) *Run {
+	for _, run := range s.runs {
+		if run.ID == id {
+			return run
+		}
+	}
+	return nil
+}
