@@ -171,8 +171,10 @@ type twice struct{ migratetest.Memory }
 func (s *twice) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[migrate.RunInfo, error] {
 	return func(yield func(migrate.RunInfo, error) bool) {
 		for run, err := range s.Memory.Runs(ctx, sel) {
-			if !yield(run, err) || !yield(run, err) {
-				return
+			for range 2 {
+				if !yield(run, err) {
+					return
+				}
 			}
 		}
 	}

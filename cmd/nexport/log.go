@@ -46,7 +46,7 @@ func (c *cli) newLogger(t *terminal) (log *slog.Logger, closeLog func(), err err
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return nil, nil, usage(err)
 	}
-	shown := tint.NewHandler(t, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !t.tty || os.Getenv("NO_COLOR") != ""})
+	shown := tint.NewTextHandler(t, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !t.tty || os.Getenv("NO_COLOR") != ""})
 	if c.LogFile == "" {
 		return slog.New(shown), func() {}, nil
 	}

@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir) // no credentials of whoever runs the tests
+			env.Values[serverKey{}] = &server{files: map[string]int64{}}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -34,6 +35,7 @@ func TestScripts(t *testing.T) {
 			"exit":   exit,
 			"refuse": func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args) },
 			"mlflow": func(ts *testscript.TestScript, _ bool, args []string) { serve(ts, args) },
+			"writes": writes,
 		},
 	})
 }
@@ -78,9 +80,23 @@ func refuse(ts *testscript.TestScript, args []string) {
 	ts.Setenv("SECRET_URI", strings.Replace(server.URL, "://", "://user:s3cret@", 1))
 }
 
+// serverKey finds the server of a script.
+type serverKey struct{}
+
+// writes checks that the server was written to since it was last asked, or with ! that it was not.
+func writes(ts *testscript.TestScript, neg bool, _ []string) {
+	s := ts.Value(serverKey{}).(*server)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if (s.writes == 0) != neg {
+		ts.Fatalf("%d requests that write", s.writes)
+	}
+	s.writes = 0
+}
+
 // mlflow [fail OPERATION] sets URI to an empty MLflow server, which refuses the operation ("runs/update").
 func serve(ts *testscript.TestScript, args []string) {
-	s := &server{files: map[string]int64{}}
+	s := ts.Value(serverKey{}).(*server)
 	if len(args) == 2 && args[0] == "fail" {
 		s.failing = args[1]
 	}
