@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/nexport-go/migrate/internal/fixture"
+	"github.com/nexport-go/migrate/mlflow/mlflowtest"
 )
 
 // build compiles an example and returns the program.
@@ -47,6 +50,30 @@ func TestJSONLines(t *testing.T) {
 		if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), `"path":"sys/id"`) {
 			t.Errorf("%s lacks sys/id: %v", path, err)
 		}
+	}
+}
+
+func TestCSVSource(t *testing.T) {
+	program, dir, server := build(t, "csvsource"), t.TempDir(), mlflowtest.NewServer(t, mlflowtest.Options{})
+	for name, text := range map[string]string{"a.csv": "step,loss,acc\n0,1,0.5\n1,0.5,0.75\n", "b.csv": "step,loss\n0,2\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := run(t, program, dir, server.URL); !strings.HasPrefix(got, "2 runs loaded, 0 ") {
+		t.Errorf("first: %s", got)
+	}
+	points := map[string]int{}
+	for _, held := range server.Runs() {
+		for key, of := range held.Metrics {
+			points[held.Name+" "+key] = len(of)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"a loss": 2, "a acc": 2, "b loss": 1}, points); diff != "" {
+		t.Error(diff)
+	}
+	if got := run(t, program, dir, server.URL); !strings.HasPrefix(got, "0 runs loaded, 2 ") {
+		t.Errorf("again: %s", got)
 	}
 }
 

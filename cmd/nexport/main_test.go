@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nexport-go/migrate/internal/fixture"
+	"github.com/nexport-go/migrate/mlflow/mlflowtest"
 )
 
 func TestMain(m *testing.M) {
@@ -27,14 +29,14 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir) // no credentials of whoever runs the tests
-			env.Values[serverKey{}] = &server{files: map[string]int64{}}
+			env.Values[serverKey{}] = &watched{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"unpack": func(ts *testscript.TestScript, _ bool, args []string) { unpack(ts, t, args) },
 			"exit":   exit,
 			"refuse": func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args) },
-			"mlflow": func(ts *testscript.TestScript, _ bool, args []string) { serve(ts, args) },
+			"mlflow": func(ts *testscript.TestScript, _ bool, args []string) { serve(ts, t, args) },
 			"writes": writes,
 		},
 	})
@@ -83,26 +85,39 @@ func refuse(ts *testscript.TestScript, args []string) {
 // serverKey finds the server of a script.
 type serverKey struct{}
 
-// writes checks that the server was written to since it was last asked, or with ! that it was not.
-func writes(ts *testscript.TestScript, neg bool, _ []string) {
-	s := ts.Value(serverKey{}).(*server)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if (s.writes == 0) != neg {
-		ts.Fatalf("%d requests that write", s.writes)
-	}
-	s.writes = 0
+// watched is a server and how many of its requests a script has looked at.
+type watched struct {
+	*mlflowtest.Server
+	seen int
 }
 
-// mlflow [fail OPERATION] sets URI to an empty MLflow server, which refuses the operation ("runs/update").
-func serve(ts *testscript.TestScript, args []string) {
-	s := ts.Value(serverKey{}).(*server)
+// serve is mlflow [fail OPERATION]: it sets URI to the script's new server, which may refuse an
+// operation, such as runs/update.
+func serve(ts *testscript.TestScript, t *testing.T, args []string) {
+	w := ts.Value(serverKey{}).(*watched)
+	w.Server = mlflowtest.NewServer(t, mlflowtest.Options{})
 	if len(args) == 2 && args[0] == "fail" {
-		s.failing = args[1]
+		w.SetFault(func(_ int, r *http.Request) (f mlflowtest.Fault) {
+			if strings.HasSuffix(r.URL.Path, args[1]) {
+				f.Status = http.StatusBadRequest
+			}
+			return f
+		})
 	}
-	running := httptest.NewServer(s)
-	ts.Defer(running.Close)
-	ts.Setenv("URI", running.URL)
+	ts.Setenv("URI", w.URL)
+}
+
+// writes checks that the server was written to since it was last asked, or with ! that it was not.
+func writes(ts *testscript.TestScript, neg bool, _ []string) {
+	w := ts.Value(serverKey{}).(*watched)
+	requests := w.Requests()
+	written := slices.ContainsFunc(requests[w.seen:], func(r string) bool {
+		return !strings.HasPrefix(r, "GET ") && !strings.HasSuffix(r, "/search")
+	})
+	if written == neg {
+		ts.Fatalf("requests: %q", requests[w.seen:])
+	}
+	w.seen = len(requests)
 }
 
 // TestInterrupt interrupts a load that waits for the server: it ends at once, by itself.
