@@ -40,7 +40,7 @@ func (r *rest) artifacts(_ context.Context, to target) (artifactStore, error) {
 // proxied gives the server's own artifact proxy, or that of the host which the location names.
 func (r *rest) proxied(to target, u *url.URL) proxyArtifacts {
 	base := ""
-	if u.Host != "" {
+	if u.Host != "" && u.Host != r.c.server.Host && u.Host != r.c.server.Hostname() {
 		other := *r.c.server
 		other.Host = u.Host
 		base = other.String()
@@ -74,22 +74,26 @@ func (p proxyArtifacts) put(ctx context.Context, name string, size int64, open f
 			if err != nil {
 				return nil, err
 			}
-			return exactly{body, &io.LimitedReader{R: body, N: size}}, nil
+			return &exactly{body, size}, nil
 		},
 	})
 }
 
-// exactly reads as many bytes as were announced: a shorter file is an error here, not a request
-// that the server waits for.
+// exactly insists on the number of bytes that was announced: a file of another length is an error
+// of the source, not a request that the server waits for, and never cut silently.
 type exactly struct {
-	io.Closer
-	left *io.LimitedReader
+	io.ReadCloser
+	left int64
 }
 
-func (e exactly) Read(b []byte) (int, error) {
-	n, err := e.left.Read(b)
-	if errors.Is(err, io.EOF) && e.left.N > 0 {
-		return n, io.ErrUnexpectedEOF
+func (e *exactly) Read(b []byte) (int, error) {
+	n, err := e.ReadCloser.Read(b)
+	e.left -= int64(n)
+	switch {
+	case e.left < 0:
+		return n, &sourceError{fmt.Errorf("file is longer than announced: %w", migrate.ErrCorrupt)}
+	case err == io.EOF && e.left > 0:
+		return n, &sourceError{fmt.Errorf("file ends %d bytes early: %w", e.left, migrate.ErrCorrupt)}
 	}
 	return n, err
 }
@@ -139,6 +143,9 @@ func (p proxyArtifacts) listDir(ctx context.Context, dir string, sizes map[strin
 		if page.Next == "" {
 			return below, nil
 		}
+		if page.Next == query.Get("page_token") {
+			return nil, errSamePage
+		}
 		query.Set("page_token", page.Next)
 	}
 }
@@ -182,10 +189,7 @@ func writeFile(root *os.Root, name string, size int64, open func() (io.ReadClose
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(f, body)
-	if err == nil && n != size {
-		err = fmt.Errorf("%d bytes of %d: %w", n, size, io.ErrUnexpectedEOF)
-	}
+	_, err = io.Copy(f, &exactly{body, size})
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
 		return errors.Join(err, root.Remove(name+temporarySuffix))

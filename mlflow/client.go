@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,26 +49,18 @@ func newClient(cfg Config, server *url.URL, transport http.RoundTripper) *client
 		header.Set("X-MLFLOW-WORKSPACE", cfg.Workspace)
 	}
 	c := &client{
-		http:   &http.Client{Transport: transport, CheckRedirect: sameHost},
+		http:   &http.Client{Transport: transport, CheckRedirect: noRedirect},
 		server: server, header: header, timeout: cfg.Timeout, api: "/api/2.0",
-		retry: retrier{budget: cfg.RetryFor, log: cfg.Log},
+		retry: newRetrier(cfg),
 	}
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
-	if c.retry.budget <= 0 {
-		c.retry.budget = DefaultRetryFor
-	}
 	return c
 }
 
-// sameHost follows no redirect to another host, which would be handed the credentials' requests.
-func sameHost(req *http.Request, via []*http.Request) error {
-	if len(via) >= 5 || req.URL.Host != via[0].URL.Host {
-		return http.ErrUseLastResponse
-	}
-	return nil
-}
+// noRedirect keeps credentials on their host, and POST and PUT from becoming a GET that succeeds.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // call is one request. It can be sent again: body is opened for each attempt.
 type call struct {
@@ -110,8 +103,9 @@ func (c *client) getJSON(ctx context.Context, op, path string, query url.Values,
 func into(out any) func(io.Reader) error {
 	return func(r io.Reader) error {
 		if out == nil {
-			out = &struct{}{}
+			return json.NewDecoder(r).Decode(&struct{}{})
 		}
+		reflect.ValueOf(out).Elem().SetZero() // of an attempt before, whose answer was cut
 		return json.NewDecoder(r).Decode(out)
 	}
 }
@@ -146,7 +140,12 @@ func (c *client) attempt(ctx context.Context, req call) error {
 	if req.read == nil {
 		return nil
 	}
-	if err := req.read(io.LimitReader(response.Body, maxAnswer)); err != nil {
+	err = req.read(io.LimitReader(response.Body, maxAnswer))
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("%s: the answer of %s is no JSON, is the tracking URI that of an MLflow server? %w", req.op, request.URL.Path, err)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: read the answer of %s: %w", req.op, request.URL.Path, err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -48,6 +49,8 @@ type Config struct {
 	TempDir  string            // for text and tables on their way; empty: os.TempDir()
 	Client   http.RoundTripper // nil: one made from the TLS fields
 	Log      *slog.Logger      // nil discards
+
+	sleep func(ctx context.Context, d time.Duration) bool // tests do not wait
 }
 
 // DefaultTimeout is that of MLflow's own client.
@@ -75,6 +78,9 @@ func FromEnv(getenv func(string) string, home string) (Config, error) {
 			return cfg, fmt.Errorf("MLFLOW_HTTP_REQUEST_TIMEOUT=%s is no number of seconds", s)
 		}
 		cfg.Timeout = time.Duration(seconds * float64(time.Second))
+	}
+	if home == "" {
+		return cfg, nil
 	}
 	return cfg, cfg.addCredentials(filepath.Join(home, ".mlflow", "credentials"))
 }
@@ -128,7 +134,8 @@ func (c *Config) server() (*url.URL, error) {
 		return nil, errors.New("the tracking URI is no URL: it should look like http://host:port")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("tracking URI %q: only MLflow servers can be loaded into; start one with `mlflow server --backend-store-uri ...` and give its http:// address", u.Redacted())
+		// Databases take passwords in several places of their URI, so it is not repeated.
+		return nil, fmt.Errorf("tracking URI of scheme %q: only MLflow servers can be loaded into; start one with `mlflow server --backend-store-uri ...` and give its http:// address", u.Scheme)
 	}
 	if u.User != nil {
 		c.Username = or(c.Username, u.User.Username())

@@ -40,6 +40,9 @@ func (l *load) moveData(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if chunk.Len() == 0 {
+			continue
+		}
 		if id := (attributeID{chunk.Path, chunk.Kind}); m == nil || id != now {
 			if m != nil {
 				if err := m.end(ctx); err != nil {
@@ -63,7 +66,10 @@ func (l *load) moveData(ctx context.Context) error {
 			return err
 		}
 	}
-	return l.flush(ctx)
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	return l.subtract()
 }
 
 // mover chooses by what the attribute is; nil for one that is a param already.
@@ -102,7 +108,7 @@ func (l *load) tooLarge(ctx context.Context) (map[string]migrate.Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, step := range []migrate.Step{chunk.Steps[0], chunk.Steps[len(chunk.Steps)-1]} {
+		for _, step := range chunk.Steps {
 			if _, _, ok := m.Step(step); !ok {
 				found[chunk.Path] = step
 			}
@@ -196,7 +202,7 @@ func (*longText) drop()                     {}
 // be from a half-read run and have the same size.
 func (l *load) putSpool(ctx context.Context, artifact string, s *spool) error {
 	if s.drain(); s.err != nil {
-		return fmt.Errorf("temporary file: %w", s.err)
+		return s.err
 	}
 	l.want.artifacts[artifact] = s.size
 	return l.store.put(ctx, artifact, s.size, func() (io.ReadCloser, error) {

@@ -104,6 +104,9 @@ func appendNumber(b []byte, f float64) []byte {
 	case math.IsInf(f, -1):
 		return append(b, `"-Infinity"`...)
 	}
+	if f == 0 && math.Signbit(f) {
+		return append(b, "-0.0"...) // "-0" would be read as an int, which has no sign
+	}
 	return strconv.AppendFloat(b, f, 'g', -1, 64)
 }
 

@@ -59,6 +59,15 @@ func (e *APIError) Temporary() bool {
 	return false
 }
 
+// errSamePage ends a search in which the server leads in circles.
+var errSamePage = errors.New("the server gives the same page again and again")
+
+// isRefusal reports that MLflow understood the request and will not do it.
+func isRefusal(err error) bool {
+	var api *APIError
+	return errors.As(err, &api) && api.Status == http.StatusBadRequest && api.Code != ""
+}
+
 // Error codes of MLflow, from mlflow/protos/databricks.proto.
 const (
 	codeExists   = "RESOURCE_ALREADY_EXISTS"
@@ -79,6 +88,8 @@ func hint(status int, body, host string) string {
 		return "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of an account that may edit the experiment"
 	case status == http.StatusNotFound && !strings.HasPrefix(strings.TrimSpace(body), "{"):
 		return "is the tracking URI that of an MLflow server?"
+	case status >= 300 && status < 400:
+		return "the server is elsewhere: give its final address as the tracking URI"
 	case status == http.StatusRequestEntityTooLarge:
 		return "a proxy in front of the server limits the size of requests: raise it (nginx: client_max_body_size)"
 	}

@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -41,8 +42,8 @@ func (m *filesMover) move(ctx context.Context, c migrate.Chunk, i int, ref migra
 	}
 	artifact, changed := m.name(c, i, ref)
 	err := m.l.putFile(ctx, artifact, ref)
-	if isSource(err) && ctx.Err() == nil {
-		m.l.note(migrate.Problem{Path: c.Path, Kind: c.Kind, Code: migrate.CodeUnreadable, Text: err.Error()})
+	if lost := lossOf(err); lost != "" && ctx.Err() == nil {
+		m.l.note(migrate.Problem{Path: c.Path, Kind: c.Kind, Code: lost, Text: err.Error()})
 		delete(m.l.want.artifacts, artifact)
 		return "", nil
 	}
@@ -50,6 +51,20 @@ func (m *filesMover) move(ctx context.Context, c migrate.Chunk, i int, ref migra
 		m.l.note(convert.Renamed(c.Path, c.Kind, c.Path, artifact))
 	}
 	return artifact, err
+}
+
+// lossOf gives the code for a file that the source will never give; "" for other errors, which end
+// the run, to be tried again.
+func lossOf(err error) migrate.Code {
+	switch {
+	case !isSource(err):
+		return ""
+	case errors.Is(err, migrate.ErrNotFound):
+		return migrate.CodeMissing
+	case errors.Is(err, migrate.ErrCorrupt):
+		return migrate.CodeUnreadable
+	}
+	return ""
 }
 
 func (m *filesMover) name(c migrate.Chunk, i int, ref migrate.FileRef) (artifact string, changed bool) {

@@ -2,11 +2,13 @@ package mlflow
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
+	"syscall"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
@@ -36,7 +38,9 @@ type load struct {
 	params   []param
 	long     map[attributeID]string // scalars too long for a param: their text artifact
 
-	want expected
+	want    expected
+	refused int               // entries that the server did not take
+	lacking []json.RawMessage // those of them that are points
 }
 
 type attributeID struct {
@@ -89,8 +93,10 @@ func (l *load) readStart(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			first = chunk.Times[0]
-			break
+			if len(chunk.Times) > 0 {
+				first = chunk.Times[0]
+				break
+			}
 		}
 	}
 	l.start, l.end = l.meta.Times(first)
@@ -113,6 +119,14 @@ func (l *load) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The experiment may be one that another layout made, whose runs were not known before.
+	if found, there := l.project.run(l.run.RunRef); there {
+		if err := l.sink.sameSteps(l.run, found); err != nil {
+			return err
+		}
+		l.to, l.resumed = found, true
+		return l.reopen(ctx, tags)
+	}
 	tags = append(tags, convert.Tag{Key: convert.TagState, Value: convert.StateLoading})
 	if l.to, err = l.create(ctx, exp, tags); err != nil {
 		return err
@@ -130,7 +144,7 @@ func (l *load) family() (parent *target, tags []convert.Tag) {
 	}
 	ref := migrate.RunRef{Project: l.run.Project, ID: id, Scope: l.run.Scope}
 	found, ok := l.project.run(ref)
-	if !ok {
+	if !ok || id == l.run.ID {
 		l.note(migrate.Problem{Path: "sys/forking/parent", Code: migrate.CodeSuspect, Text: fmt.Sprintf("parent %q is not among the loaded runs; the run stands alone, with tag %s", id, convert.TagOrphan)})
 		return nil, []convert.Tag{{Key: convert.TagOrphan, Value: "true"}}
 	}
@@ -150,12 +164,9 @@ func (l *load) experiment(ctx context.Context, parent *target) (experiment, erro
 // create makes the run. When an answer is lost the run may be there all the same, so it is looked
 // for before the next try, and again after it: two that were made are cut back to one.
 func (l *load) create(ctx context.Context, exp experiment, tags []convert.Tag) (made target, err error) {
-	run := newRun{name: l.meta.RunName(l.run), user: l.meta.User, start: l.start, tags: tags}
+	run := newRun{name: l.meta.RunName(l.run), user: userOf(l.meta.User), start: l.start, tags: tags}
 	unclear := false
-	retry := retrier{budget: DefaultRetryFor, log: l.sink.cfg.Log}
-	if l.sink.cfg.RetryFor > 0 {
-		retry.budget = l.sink.cfg.RetryFor
-	}
+	retry := newRetrier(l.sink.cfg)
 	err = retry.do(ctx, func() error {
 		if unclear {
 			if made, err = l.find(ctx, exp); err != nil || made.runID != "" {
@@ -172,6 +183,16 @@ func (l *load) create(ctx context.Context, exp experiment, tags []convert.Tag) (
 		}
 	}
 	return made, err
+}
+
+// userOf fits the column runs.user_id; the tag mlflow.user has all of it.
+func userOf(name string) string {
+	const width = 256
+	text, _ := convert.Clean(name)
+	if runes := []rune(text); len(runes) > width {
+		return string(runes[:width])
+	}
+	return text
 }
 
 // find looks for this run by its tag. Surplus copies, which can only be empty yet, are deleted.
@@ -224,7 +245,11 @@ func (l *load) flush(ctx context.Context) error {
 	if l.batch.empty() {
 		return nil
 	}
-	return l.sink.to.log(ctx, l.to.runID, &l.batch)
+	err := l.sink.to.log(ctx, l.to.runID, &l.batch)
+	if isRefusal(err) {
+		return l.bisect(ctx, err)
+	}
+	return err
 }
 
 // finish sets end and status, and then says how far the run can be trusted.
@@ -273,8 +298,9 @@ type spool struct {
 func newSpool(dir string) (*spool, error) {
 	f, err := os.CreateTemp(dir, "nexport-*")
 	if err != nil {
-		return nil, fmt.Errorf("temporary file: %w", err)
+		return nil, diskError(err)
 	}
+	os.Remove(f.Name()) // where the system lets us, nothing stays behind even of a killed process
 	return &spool{f: f}, nil
 }
 
@@ -289,9 +315,19 @@ func (s *spool) write(p []byte) {
 
 func (s *spool) drain() {
 	if s.err == nil {
-		_, s.err = s.f.Write(s.buf)
+		if _, err := s.f.Write(s.buf); err != nil {
+			s.err = diskError(err)
+		}
 	}
 	s.buf = s.buf[:0]
+}
+
+// diskError ends the job if the disk is full: every other run would meet that too.
+func diskError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("temporary file: %w: %w", migrate.ErrFatal, err)
+	}
+	return fmt.Errorf("temporary file: %w", err)
 }
 
 func (s *spool) close() {

@@ -3,17 +3,18 @@ package mlflow
 import (
 	"context"
 	"math"
+	"slices"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
 )
 
-// metricMover sends one float series. Points go in step order, one batch at a time, so what an
-// earlier load left on the server is always a beginning of the series.
+// metricMover sends one float series, but for the points that an earlier load left on the server.
+// Those need not be a beginning of the series: a server may have dropped part of a batch.
 type metricMover struct {
 	l    *load
 	line convert.Attribute
-	skip int64 // distinct points that the server has
+	have pointSet // what the server has; nil for nothing
 
 	index    int64 // of the next point in the series
 	lastStep migrate.Step
@@ -37,8 +38,8 @@ func (l *load) newMetric(ctx context.Context, chunk migrate.Chunk) (mover, error
 	if !l.was.metrics[key] {
 		return m, nil
 	}
-	there, err := l.sumOf(ctx, key)
-	m.skip = there.points
+	var err error
+	m.have, err = l.pointsOf(ctx, key)
 	return m, err
 }
 
@@ -61,7 +62,7 @@ func (m *metricMover) add(ctx context.Context, c migrate.Chunk) error {
 			continue
 		}
 		m.sum.add(p)
-		if m.sum.points <= m.skip {
+		if m.have.has(p) {
 			continue
 		}
 		if err := m.send(ctx, p); err != nil {
@@ -150,9 +151,42 @@ type sum struct {
 }
 
 func (s *sum) add(p point) {
-	id := p.id()
 	s.points++
-	s.digest += mix(mix(mix(uint64(id.step))^uint64(id.time)) ^ id.bits)
+	s.digest += p.hash()
+}
+
+func (s *sum) remove(p point) {
+	s.points--
+	s.digest -= p.hash()
+}
+
+// hash is equal for points that are one to the server.
+func (p point) hash() uint64 {
+	id := p.id()
+	return mix(mix(mix(uint64(id.step))^uint64(id.time)) ^ id.bits)
+}
+
+// pointSet has the hashes of points, sorted: 8 bytes each.
+type pointSet []uint64
+
+func (s pointSet) has(p point) bool {
+	if len(s) == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(s, p.hash())
+	return found
+}
+
+// pointsOf reads back which points of a metric the server has.
+func (l *load) pointsOf(ctx context.Context, key string) (set pointSet, err error) {
+	for p, err := range l.sink.to.history(ctx, l.to.runID, key) {
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, p.hash())
+	}
+	slices.Sort(set)
+	return set, nil
 }
 
 // mix is the finalizer of SplitMix64: every bit of x changes about half of the result.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,9 +80,10 @@ func wireTags(tags []convert.Tag) []wireTag {
 }
 
 type wireExperiment struct {
-	ID    string `json:"experiment_id"`
-	Name  string `json:"name"`
-	Stage string `json:"lifecycle_stage"`
+	ID    string    `json:"experiment_id"`
+	Name  string    `json:"name"`
+	Stage string    `json:"lifecycle_stage"`
+	Tags  []wireTag `json:"tags"`
 }
 
 // experiments calls experiments/search.
@@ -102,6 +104,9 @@ func (r *rest) experiments(ctx context.Context, layout string) (found []experime
 		}
 		if page.Next == "" {
 			return found, nil
+		}
+		if page.Next == query["page_token"] {
+			return nil, errSamePage
 		}
 		query["page_token"] = page.Next
 	}
@@ -133,6 +138,10 @@ func (r *rest) ensureExperiment(ctx context.Context, name string, tags []convert
 			name, found.Experiment.ID, found.Experiment.ID, migrate.ErrFatal)
 	}
 	for _, tag := range tags {
+		// A tag that is there stays: it may be that of another layout, which finds its runs by it.
+		if slices.ContainsFunc(found.Experiment.Tags, func(t wireTag) bool { return t.Key == tag.Key }) {
+			continue
+		}
 		body := map[string]any{"experiment_id": found.Experiment.ID, "key": tag.Key, "value": tag.Value}
 		if err := r.c.postJSON(ctx, "tag experiment", "mlflow/experiments/set-experiment-tag", body, nil); err != nil {
 			return experiment{}, err
@@ -195,6 +204,10 @@ func (r *rest) loaded(ctx context.Context, experimentIDs []string, id string) it
 				}
 			}
 			if page.Next == "" {
+				return
+			}
+			if page.Next == query["page_token"] {
+				yield(target{}, errSamePage)
 				return
 			}
 			query["page_token"] = page.Next
@@ -291,6 +304,10 @@ func (r *rest) history(ctx context.Context, runID, key string) iter.Seq2[point, 
 				}
 			}
 			if page.Next == "" {
+				return
+			}
+			if page.Next == query.Get("page_token") {
+				yield(point{}, errSamePage)
 				return
 			}
 			query.Set("page_token", page.Next)

@@ -2,6 +2,8 @@ package mlflow
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +27,18 @@ const (
 type retrier struct {
 	budget time.Duration
 	log    *slog.Logger
+	sleep  func(ctx context.Context, d time.Duration) bool // false: ctx ended
+}
+
+func newRetrier(cfg Config) retrier {
+	r := retrier{budget: cfg.RetryFor, log: cfg.Log, sleep: cfg.sleep}
+	if r.budget <= 0 {
+		r.budget = DefaultRetryFor
+	}
+	if r.sleep == nil {
+		r.sleep = sleep
+	}
+	return r
 }
 
 // do calls attempt until it succeeds, fails for good, or the budget is spent.
@@ -49,7 +63,7 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 			wait = max(wait, min(api.RetryAfter, maxRetryAfter))
 		}
 		r.log.Warn("request repeated", "attempt", tries, "wait", wait, "err", err)
-		if !sleep(ctx, wait) {
+		if !r.sleep(ctx, wait) {
 			return withCause(ctx, err)
 		}
 	}
@@ -61,8 +75,12 @@ func temporary(err error) bool {
 	if errors.As(err, &api) {
 		return api.Temporary()
 	}
-	var fixed *permanentError
-	return !errors.As(err, &fixed) && !isSource(err)
+	var (
+		fixed  *permanentError
+		cert   *tls.CertificateVerificationError
+		syntax *json.SyntaxError
+	)
+	return !errors.As(err, &fixed) && !errors.As(err, &cert) && !errors.As(err, &syntax) && !isSource(err)
 }
 
 // permanentError is a failure on our side of the connection.

@@ -87,7 +87,8 @@ func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRea
 // complete reports whether an earlier load finished this run as it is now.
 func complete(run migrate.RunInfo, before target) bool {
 	modified := before.tags[convert.TagModified]
-	return before.tags[convert.TagState] == convert.StateComplete && run.Filter.All() &&
+	// Only loads of all attributes call a run complete, so it has whatever this one chooses.
+	return before.tags[convert.TagState] == convert.StateComplete &&
 		(modified == "" || run.Modified.IsZero() || modified == strconv.FormatInt(run.Modified.UnixMilli(), 10))
 }
 
