@@ -223,7 +223,7 @@ func TestWant(t *testing.T) {
 }
 
 // TestLarge streams a series that is in order, and sorts one that is not, in chunks of the size
-// that is promised; and keeps memory bounded while the first is read.
+// that is promised.
 func TestLarge(t *testing.T) {
 	const n = 360_000
 	for _, sorted := range []bool{true, false} {
@@ -264,6 +264,43 @@ func TestLarge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMemory streams a series of two million points and holds a small part of it at a time.
+func TestMemory(t *testing.T) {
+	const n, most = 2_000_000, 16 << 20 // all points would be 48 MB
+	data := t.TempDir()
+	values := make([]int64, n)
+	for i := range values {
+		values[i] = int64(i)
+	}
+	ints := int64s(values...)
+	writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), arrow.BinaryTypes.String, ints, ints)
+	ints, values = nil, nil
+	r, err := open(t, data, "").OpenRun(context.Background(), migrate.RunInfo{RunRef: migrate.RunRef{Project: project, ID: "r"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, points := liveHeap(), 0
+	for c, err := range r.Chunks(context.Background(), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		points += c.Len()
+		if live := liveHeap(); live > before+most {
+			t.Fatalf("%d MB are in use after %d points", (live-before)>>20, points)
+		}
+	}
+	if points != n {
+		t.Errorf("%d points", points)
+	}
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // TestLongTexts keeps chunks near their limit of bytes.
