@@ -230,11 +230,11 @@ def names(root):
 
 def big(root):
     r = Run(root, "e2e/made", "big", name="big")
-    for i in range(9000):
+    for i in range(9800):
         r.add(f"config/{i % 100}/value {i}", "int", i)
-    for i in range(900):
+    for i in range(150):
         r.series(f"m/{i:04d}", "float_series", [(str(s), CREATED + s, i + s / 4) for s in range(3)])
-    for i in range(100):
+    for i in range(50):
         r.series(f"log/{i}", "string_series", [("0", CREATED, f"line of {i}")])
     r.write()
 
