@@ -22,6 +22,7 @@ type coded struct {
 	code int
 }
 
+func (c coded) Error() string { return shownLines(c.error.Error()) }
 func (c coded) ExitCode() int { return c.code }
 func (c coded) Unwrap() error { return c.error }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // count writes n with separators: 1,234,567.
@@ -46,13 +47,22 @@ func span(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// shown makes names and messages from an archive safe to print: those with control characters,
-// which could disturb a terminal, are quoted.
+// shown makes names and messages from an archive safe to print: those with control characters or
+// bytes that are no text, which could disturb a terminal, are quoted.
 func shown(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(s)
 	}
 	return s
+}
+
+// shownLines is shown for each line of a message.
+func shownLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = shown(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // short cuts s to n characters, showing that something is missing.

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+func event(id string, done bool, points, size int64) migrate.Event {
+	e := migrate.Event{Done: done, Totals: migrate.Totals{Points: points}, Size: size}
+	e.Run.ID = id
+	return e
+}
+
+func TestTally(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tally := newTally(&listing{runs: make([]migrate.RunInfo, 4), size: 100})
+		existed := event("a", true, 0, 40)
+		existed.Existed = true
+		failed := event("b", true, 5, 10)
+		failed.Err = errors.New("boom")
+		for _, e := range []migrate.Event{existed, event("b", false, 3, 10), failed, event("c", false, 7, 30)} {
+			tally.observe(e)
+		}
+		time.Sleep(2 * time.Second) // the bubble's clock
+		got := tally.now()
+		if got.ended != 2 || got.failed != 1 || got.runs != 4 || got.sum.Points != 12 {
+			t.Errorf("state %+v", got)
+		}
+		if got.left != 0 {
+			t.Errorf("time left %s, though nothing was moved yet", got.left)
+		}
+		tally.observe(event("c", true, 8, 30))
+		got = tally.now()
+		// 30 bytes took two seconds, 20 are left.
+		if want := 2 * time.Second * 20 / 30; got.left.Round(time.Millisecond) != want.Round(time.Millisecond) {
+			t.Errorf("time left %s, want %s", got.left, want)
+		}
+		if got, want := got.details(), "13 points (6/s), 1 failed, about 1.3s left"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestClassesKeepDifferentExamples(t *testing.T) {
+	cs := classes{}
+	for i, text := range []string{"one", "one", "two", "three", "four", "one"} {
+		cs.add(migrate.RunRef{ID: string(rune('a' + i/2))}, migrate.Problem{Code: migrate.CodeRenamed, Text: text})
+	}
+	c := cs[migrate.CodeRenamed]
+	var texts []string
+	for _, e := range c.examples {
+		texts = append(texts, e.problem.Text)
+	}
+	if diff := cmp.Diff([]string{"one", "two", "three"}, texts); diff != "" {
+		t.Error(diff)
+	}
+	if c.count != 6 || c.runs != 3 {
+		t.Errorf("%d problems in %d runs, want 6 in 3", c.count, c.runs)
+	}
+}
