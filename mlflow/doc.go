@@ -17,8 +17,8 @@
 // time, its status, and last of all the tag that calls it complete.
 //
 // A run without that tag is completed by the next load: params and tags are compared, the points
-// of a metric are counted and those after them sent, files of another size sent again. That
-// works because points are sent in step order, one batch of a run at a time.
+// of each metric are read back and those that lack are sent, and so are files of another size.
+// Reading back keeps a digest of each point of one metric at a time.
 //
 // # Sources of facts
 //
