@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	migrate "github.com/nexport-go/migrate"
 )
@@ -28,9 +28,12 @@ func (r *rest) artifacts(_ context.Context, to target) (artifactStore, error) {
 	case u.Scheme == "mlflow-artifacts":
 		return r.proxied(to, u), nil
 	case u.Scheme == "file" && (u.Host == "" || u.Host == "localhost"):
-		return localArtifacts{dir: filepath.FromSlash(u.Path)}, nil
-	case u.Scheme == "" && to.artifactURI != "":
-		return localArtifacts{dir: filepath.FromSlash(to.artifactURI)}, nil
+		return r.localArtifacts(to, u.Path), nil
+	case u.Scheme == "" && filepath.IsAbs(filepath.FromSlash(to.artifactURI)):
+		return r.localArtifacts(to, to.artifactURI), nil
+	case u.Scheme == "":
+		return nil, fmt.Errorf("artifacts of this experiment go to %q, relative to a directory that only the server knows: "+
+			"create the experiment with an absolute location, or load into a new one (--name-prefix): %w", to.artifactURI, migrate.ErrFatal)
 	}
 	return nil, fmt.Errorf("artifacts of this experiment go to %s://, which only clients with credentials of their own can write: "+
 		"start the server with --artifacts-destination instead of --default-artifact-root, so that it takes uploads itself, "+
@@ -39,13 +42,13 @@ func (r *rest) artifacts(_ context.Context, to target) (artifactStore, error) {
 
 // proxied gives the server's own artifact proxy, or that of the host which the location names.
 func (r *rest) proxied(to target, u *url.URL) proxyArtifacts {
-	base := ""
+	base := "mlflow-artifacts/artifacts/"
 	if u.Host != "" && u.Host != r.c.server.Host && u.Host != r.c.server.Hostname() {
 		other := *r.c.server
 		other.Host = u.Host
-		base = other.String()
+		base = other.String() + "/api/2.0/" + base
 	}
-	return proxyArtifacts{c: r.c, runID: to.runID, base: base + "/api/2.0/mlflow-artifacts/artifacts/" + escape(strings.TrimPrefix(u.Path, "/"))}
+	return proxyArtifacts{c: r.c, runID: to.runID, base: base + escape(strings.TrimPrefix(u.Path, "/"))}
 }
 
 // escape percent-encodes each segment once.
@@ -150,8 +153,47 @@ func (p proxyArtifacts) listDir(ctx context.Context, dir string, sizes map[strin
 	}
 }
 
-// localArtifacts writes into a directory that server and client share.
-type localArtifacts struct{ dir string }
+// localArtifacts writes into a directory that server and client share. It lists by the server, which
+// shows whether they do.
+type localArtifacts struct {
+	proxyArtifacts
+	dir  string
+	seen *seen
+}
+
+// seen remembers that the server saw a file that was written here.
+type seen struct {
+	mu  sync.Mutex
+	yes bool
+}
+
+func (r *rest) localArtifacts(to target, dir string) localArtifacts {
+	return localArtifacts{proxyArtifacts{c: r.c, runID: to.runID}, filepath.FromSlash(dir), &r.shared}
+}
+
+// shares makes sure, once, that the server sees what was written here.
+func (l localArtifacts) shares(ctx context.Context, name string, size int64) error {
+	l.seen.mu.Lock()
+	defer l.seen.mu.Unlock()
+	if l.seen.yes {
+		return nil
+	}
+	dir := path.Dir(name)
+	if dir == "." {
+		dir = ""
+	}
+	sizes := map[string]int64{}
+	if _, err := l.listDir(ctx, dir, sizes); err != nil {
+		return err
+	}
+	have, there := sizes[name]
+	if !there || have != size {
+		return fmt.Errorf("the server keeps artifacts in %s on its own machine and does not see what is written there on this one: load on the server's machine, "+
+			"or start the server with --artifacts-destination instead of --default-artifact-root: %w", l.dir, migrate.ErrFatal)
+	}
+	l.seen.yes = true
+	return nil
+}
 
 func (l localArtifacts) root() (*os.Root, error) {
 	if err := os.MkdirAll(l.dir, 0o755); err != nil {
@@ -161,20 +203,20 @@ func (l localArtifacts) root() (*os.Root, error) {
 }
 
 // put writes under a temporary name and renames, so that a file is whole or not there.
-func (l localArtifacts) put(_ context.Context, name string, size int64, open func() (io.ReadCloser, error)) error {
+func (l localArtifacts) put(ctx context.Context, name string, size int64, open func() (io.ReadCloser, error)) error {
 	root, err := l.root()
 	if err != nil {
 		return fmt.Errorf("artifact directory of the server (is it on this machine?): %w", err)
 	}
 	defer root.Close()
-	name = filepath.FromSlash(name)
-	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	local := filepath.FromSlash(name)
+	if err := root.MkdirAll(filepath.Dir(local), 0o755); err != nil {
 		return fmt.Errorf("artifact %s: %w", name, err)
 	}
-	if err := writeFile(root, name, size, open); err != nil {
+	if err := writeFile(root, local, size, open); err != nil {
 		return fmt.Errorf("artifact %s: %w", name, err)
 	}
-	return nil
+	return l.shares(ctx, name, size)
 }
 
 const temporarySuffix = ".nexport-part"
@@ -195,27 +237,4 @@ func writeFile(root *os.Root, name string, size int64, open func() (io.ReadClose
 		return errors.Join(err, root.Remove(name+temporarySuffix))
 	}
 	return root.Rename(name+temporarySuffix, name)
-}
-
-func (l localArtifacts) list(context.Context) (map[string]int64, error) {
-	sizes := map[string]int64{}
-	err := filepath.WalkDir(l.dir, func(p string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && p == l.dir {
-			return fs.SkipAll
-		}
-		if err != nil || !entry.Type().IsRegular() || strings.HasSuffix(p, temporarySuffix) {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(l.dir, p)
-		sizes[path.Clean(filepath.ToSlash(rel))] = info.Size()
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list artifacts in %s: %w", l.dir, err)
-	}
-	return sizes, nil
 }

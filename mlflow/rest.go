@@ -25,6 +25,8 @@ type rest struct {
 
 	mu    sync.Mutex
 	known *traits
+
+	shared seen
 }
 
 // traits calls GET /version, and experiments/search to prove credentials and host.

@@ -1,10 +1,13 @@
 package mlflowtest
 
 import (
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -74,6 +77,9 @@ func (s *Server) listArtifacts(c call) answer {
 	if run == nil {
 		return fail(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Run with id=%s not found", c.get("run_id"))
 	}
+	if s.opts.SharedDisk {
+		s.readDisk(run)
+	}
 	dir := c.get("path")
 	if dir != "" {
 		dir += "/"
@@ -95,4 +101,25 @@ func (s *Server) listArtifacts(c call) answer {
 		found = append(found, map[string]any{"path": name, "is_dir": false, "file_size": len(run.Artifacts[name])})
 	}
 	return ok(map[string]any{"root_uri": s.opts.ArtifactRoot, "files": found})
+}
+
+// readDisk takes over what a client wrote into the run's directory itself.
+func (s *Server) readDisk(run *Run) {
+	dir := filepath.Join(filepath.FromSlash(strings.TrimPrefix(s.opts.ArtifactRoot, "file://")), run.ExperimentID, run.ID, "artifacts")
+	run.Artifacts = map[string][]byte{}
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		below, err := filepath.Rel(dir, name)
+		run.Artifacts[filepath.ToSlash(below)] = body
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) {
+		s.t.Errorf("read artifacts: %v", err)
+	}
 }

@@ -24,7 +24,9 @@ type Options struct {
 	ArtifactRoot string   // where runs keep artifacts; empty: "mlflow-artifacts:"
 	HistoryPage  int      // most points of a page of metrics/get-history; 0: 25,000
 	SearchPage   int      // most runs of a page of runs/search; 0: 50,000
-	Refuse       func(key string) bool
+	SharedDisk   bool     // ArtifactRoot is a directory of this machine, and listed from there
+	// Refuse makes the server answer 400 to batches with this key.
+	Refuse func(key string) bool
 	// Discard makes the server answer log-batch and uploads without looking at them, for benchmarks.
 	Discard bool
 }
