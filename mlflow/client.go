@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,8 @@ type client struct {
 	header  http.Header
 	timeout time.Duration
 	retry   retrier
+
+	met atomic.Bool
 
 	mu  sync.Mutex
 	api string // "/api/2.0", or "/ajax-api/2.0" where a static prefix hides the former
@@ -53,6 +56,7 @@ func newClient(cfg Config, server *url.URL, transport http.RoundTripper) *client
 		server: server, header: header, timeout: cfg.Timeout, api: "/api/2.0",
 		retry: newRetrier(cfg),
 	}
+	c.retry.met = &c.met
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
@@ -130,6 +134,7 @@ func (c *client) attempt(ctx context.Context, req call) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", req.op, redact(err))
 	}
+	c.met.Store(true)
 	defer func() {
 		io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
 		response.Body.Close()

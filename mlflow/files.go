@@ -31,6 +31,9 @@ func (m *filesMover) add(ctx context.Context, c migrate.Chunk) error {
 			m.line.AddMember(artifact, ref.Name)
 		}
 	}
+	// A line for each chunk, so that a long series costs no memory.
+	m.l.sidecar.write(convert.AppendAttribute(nil, m.line))
+	m.line = convert.Attribute{Path: c.Path, Kind: c.Kind}
 	return nil
 }
 
@@ -77,10 +80,7 @@ func (m *filesMover) name(c migrate.Chunk, i int, ref migrate.FileRef) (artifact
 	return m.l.names.Member(c.Path, ref.Name)
 }
 
-func (m *filesMover) end(context.Context) error {
-	m.l.sidecar.write(convert.AppendAttribute(nil, m.line))
-	return nil
-}
+func (*filesMover) end(context.Context) error { return nil }
 
 func (*filesMover) drop() {}
 

@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -21,6 +22,9 @@ type Plan struct {
 	Artifacts   int64 `json:"artifacts"`
 	Requests    int64 `json:"requests"` // that write; those of the check are not counted
 	Bytes       int64 `json:"bytes"`    // of their bodies
+
+	// Unreachable: the server did not answer, and the plan is that for an empty one.
+	Unreachable bool `json:"unreachable,omitempty"`
 }
 
 // Plan returns the counts of a dry run so far; of another Sink all are zero.
@@ -70,6 +74,38 @@ func (p *planner) isMade(runID string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made[runID]
+}
+
+// assumed is the server of a plan without one.
+const assumed = "3.18.0"
+
+// traits goes on without a server, as if there were an empty one.
+func (p *planner) traits(ctx context.Context) (traits, error) {
+	if p.offline() {
+		return traitsOf(assumed), nil
+	}
+	known, err := p.backend.traits(ctx)
+	var api *APIError
+	if err == nil || ctx.Err() != nil || errors.As(err, &api) {
+		return known, err
+	}
+	p.mu.Lock()
+	p.sum.Unreachable = true
+	p.mu.Unlock()
+	return traitsOf(assumed), nil
+}
+
+func (p *planner) offline() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sum.Unreachable
+}
+
+func (p *planner) experiments(ctx context.Context, layout string) ([]experiment, error) {
+	if p.offline() {
+		return nil, nil
+	}
+	return p.backend.experiments(ctx, layout)
 }
 
 // ensureExperiment pretends that the name is free. An experiment of this layout would have been

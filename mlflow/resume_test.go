@@ -339,3 +339,11 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("plan %+v", plan)
 	}
 }
+
+func TestDryRunWithoutServer(t *testing.T) {
+	sink := newSink(t, mlflow.WithoutWaiting(mlflow.Config{TrackingURI: "http://127.0.0.1:1", DryRun: true}, nil))
+	mustPut(t, sink, example())
+	if plan := sink.Plan(); !plan.Unreachable || plan.Runs != 1 || plan.Points != 1507 {
+		t.Errorf("plan %+v", plan)
+	}
+}

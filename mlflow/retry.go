@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -15,6 +16,9 @@ import (
 const (
 	// DefaultRetryFor is how long one request is repeated, waits the server asked for left out.
 	DefaultRetryFor = 5 * time.Minute
+	// contactFor is that of the first contact, where a wrong address is likelier than a server that
+	// just starts.
+	contactFor = 15 * time.Second
 	// maxRetryAfter caps the wait that a server can ask for.
 	maxRetryAfter = 10 * time.Minute
 	// maxServerErrors ends the repeats of a request that the server answers with 500: it may be
@@ -28,6 +32,7 @@ type retrier struct {
 	budget time.Duration
 	log    *slog.Logger
 	sleep  func(ctx context.Context, d time.Duration) bool // false: ctx ended
+	met    *atomic.Bool                                    // the server has answered something; nil: it has
 }
 
 func newRetrier(cfg Config) retrier {
@@ -55,8 +60,12 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 		if errors.As(err, &api) && api.Status == 500 {
 			server++
 		}
+		budget := r.budget
+		if r.met != nil && !r.met.Load() {
+			budget = min(budget, contactFor)
+		}
 		wait := policy.NextBackOff()
-		if spent += wait; spent > r.budget || server >= maxServerErrors {
+		if spent += wait; spent > budget || server >= maxServerErrors {
 			return fmt.Errorf("gave up after %d tries: %w", tries, err)
 		}
 		if api != nil {
