@@ -397,3 +397,16 @@ func TestNotFound(t *testing.T) {
 		t.Errorf("no run: %v", err)
 	}
 }
+
+// TestManyRows does not hang on a scalar that claims many rows.
+func TestManyRows(t *testing.T) {
+	data := t.TempDir()
+	var rows []row
+	for range 3000 {
+		rows = append(rows, str("r", "a", "v"))
+	}
+	writeParquet(t, filepath.Join(data, projectDir, "r"+digest+"_part_0.parquet"), options{groupRows: 500}, rows...)
+	chunks, problems := read(t, open(t, data, ""), "r")
+	equal(t, chunks, []migrate.Chunk{text("a", "v")})
+	equal(t, problems, []string{"a: the archive has 3000 rows for one value; only the first 1024 are read (unreadable)"})
+}

@@ -8,11 +8,26 @@ import (
 	migrate "github.com/nexport-go/migrate"
 )
 
+// A scalar has one row, perhaps a few by mistake; a file set may have one for each member. More are
+// not looked at: a few bytes of a damaged file may claim billions.
+const (
+	maxScalarRows = 1 << 10
+	maxSetRows    = 1 << 20
+)
+
 // scalar yields an attribute without steps. Only a file set has several values.
 func (p *pass) scalar(a *attr) error {
+	most := maxScalarRows
+	if a.kind == migrate.KindFileSet {
+		most = maxSetRows
+	}
+	if a.rows > most {
+		p.reader.notef(a.path, a.kind, migrate.CodeUnreadable, "the archive has %d rows for one value; only the first %d are read", a.rows, most)
+	}
 	var values []scalarValue
 	for _, s := range a.spans {
-		for row := range int(s.n) {
+		for row := range min(int(s.n), most) {
+			most--
 			if p.ctx.Err() != nil {
 				return context.Cause(p.ctx)
 			}
