@@ -17,8 +17,8 @@
 // time, its status, and last of all the tag that calls it complete.
 //
 // A run without that tag is completed by the next load: params and tags are compared, the points
-// of each metric are read back and those that lack are sent, and so are files of another size.
-// Reading back keeps a digest of each point of one metric at a time.
+// of a metric are read back and only those that are not there are sent, files of another size are
+// sent again. An entry that the server refuses becomes a Problem; the rest of its batch is written.
 //
 // # Sources of facts
 //
