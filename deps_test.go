@@ -21,7 +21,7 @@ var forbidden = []struct{ pkg, dep, why string }{
 	{module + "/parquetstore", module + "/mlflow", "a source knows Sinks as interfaces"},
 	{module + "/parquetstore", module + "/convert", "the archive holds Neptune's data as it is"},
 	{module + "/parquetstore", "github.com/alecthomas/kong", "Kong belongs to the command"},
-	{module + "/parquetstore", "github.com/apache/arrow/go/v17/parquet/pqarrow", "see docs/adr/0002-typed-column-readers.md"},
+	{module + "/parquetstore", "github.com/apache/arrow/go/v17/parquet/pqarrow", "see docs/adr/0002-pages-not-records.md"},
 	{module + "/parquetstore", "google.golang.org/grpc", "comes with pqarrow"},
 	{module + "/migratetest", module + "/parquetstore", "contracts know no implementation but their own"},
 	{module + "/migratetest", module + "/mlflow", "contracts know no implementation but their own"},

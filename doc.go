@@ -14,7 +14,7 @@
 //	...
 //	server, err := mlflow.New(mlflow.Config{TrackingURI: "http://localhost:5000"})
 //	...
-//	report, err := migrate.Run(ctx, migrate.Job{Store: archive, Sink: server})
+//	report, err := migrate.Run(ctx, migrate.Job{Source: archive, Sink: server})
 //
 // Whoever wants to move other data, or to another place, writes one Source or one Sink; the
 // programs in examples/ show both in less than a hundred lines.
