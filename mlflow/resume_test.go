@@ -1,6 +1,7 @@
 package mlflow_test
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"math"
@@ -104,7 +105,14 @@ func state(t *testing.T, s *mlflowtest.Server) []mlflowtest.Run {
 	return runs
 }
 
-var stateOptions = cmp.Options{cmpopts.EquateNaNs(), cmpopts.IgnoreUnexported(mlflowtest.Run{}), cmpopts.EquateEmpty()}
+var stateOptions = cmp.Options{cmp.Comparer(samePoints), cmp.Comparer(bytes.Equal), cmpopts.IgnoreUnexported(mlflowtest.Run{})}
+
+// samePoints is what cmp would find out by itself, a hundred times slower.
+func samePoints(a, b []mlflowtest.Point) bool {
+	return slices.EqualFunc(a, b, func(p, q mlflowtest.Point) bool {
+		return p.Step == q.Step && p.Time == q.Time && (p.Value == q.Value || math.IsNaN(p.Value) && math.IsNaN(q.Value))
+	})
+}
 
 func TestLoadedRun(t *testing.T) {
 	server := mlflowtest.NewServer(t, mlflowtest.Options{})
