@@ -27,14 +27,23 @@ var lines = []struct {
 	{"mlflow3 local artifacts", envMLflow3, true},
 }
 
-// TestLoadArchives loads every archive that the Python tool wrote into each server, reads
+// archivesFor gives those that a server is tried with: for where artifacts go, the ones with odd files
+// say all.
+func archivesFor(t *testing.T, local bool) []string {
+	if local {
+		return []string{"neptune2-de-odd", "neptune3-d-odd", "neptune3-d-small"}
+	}
+	return fixture.Names(t)
+}
+
+// TestLoadArchives loads every archive that the Python tool wrote into a server of each line, reads
 // everything back, and loads it once more.
 func TestLoadArchives(t *testing.T) {
 	for _, line := range lines {
 		t.Run(line.name, func(t *testing.T) {
 			url := sharedServer(t, line.env, line.local)
 			t.Parallel()
-			for _, name := range fixture.Names(t) {
+			for _, name := range archivesFor(t, line.local) {
 				t.Run(name, func(t *testing.T) {
 					data, files := fixture.Unpack(t, name)
 					loadTwice(t, archiveDirs{data, files, name + "/"}, url, false)
@@ -47,6 +56,9 @@ func TestLoadArchives(t *testing.T) {
 // TestLoadMade does the same with the archive that holds what those lack.
 func TestLoadMade(t *testing.T) {
 	for _, line := range lines {
+		if line.local {
+			continue
+		}
 		t.Run(line.name, func(t *testing.T) {
 			url := sharedServer(t, line.env, line.local)
 			t.Parallel()
