@@ -91,6 +91,12 @@ func writeParquet(t testing.TB, path string, o options, rows ...row) {
 	if o.drop != "" {
 		rec = dropColumn(rec, o.drop)
 	}
+	writeRecord(t, path, rec, o.properties())
+}
+
+// writeRecord writes rec as one Parquet file.
+func writeRecord(t testing.TB, path string, rec arrow.Record, props *parquet.WriterProperties) {
+	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +104,7 @@ func writeParquet(t testing.TB, path string, o options, rows ...row) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := pqarrow.NewFileWriter(rec.Schema(), f, o.properties(), pqarrow.DefaultWriterProps())
+	w, err := pqarrow.NewFileWriter(rec.Schema(), f, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		t.Fatal(err)
 	}

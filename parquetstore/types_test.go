@@ -15,7 +15,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/decimal128"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 	migrate "github.com/nexport-go/migrate"
 )
 
@@ -44,24 +43,8 @@ func writeColumns(t *testing.T, path string, text arrow.DataType, step, ms arrow
 		f.Append(float64(i))
 	}
 	add("float_value", f.NewArray())
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	rec := array.NewRecord(arrow.NewSchema(fields, nil), cols, int64(n))
-	w, err := pqarrow.NewFileWriter(rec.Schema(), out, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.WriteBuffered(rec); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	writeRecord(t, path, rec, parquet.NewWriterProperties(props...))
 }
 
 func decimals(precision, scale int32, values ...string) arrow.Array {
