@@ -82,7 +82,7 @@ func (l *load) close() {
 	}
 }
 
-// note keeps a problem for the report; without text there is none.
+// note keeps a problem for the report.
 func (l *load) note(p migrate.Problem) { l.problems = append(l.problems, p) }
 
 // readStart finds a start time for runs that do not say theirs: that of their first point.
@@ -229,14 +229,23 @@ func (l *load) reopen(ctx context.Context, tags []convert.Tag) (err error) {
 		if l.was.tags[tag.Key] == tag.Value {
 			continue
 		}
-		if !l.batch.addTag(tag) {
-			if err := l.flush(ctx); err != nil {
-				return err
-			}
-			l.batch.addTag(tag)
+		if err := l.add(ctx, func() bool { return l.batch.addTag(tag) }); err != nil {
+			return err
 		}
 	}
 	return l.flush(ctx)
+}
+
+// add puts something into the batch, which is sent first if it is full. An empty batch takes anything.
+func (l *load) add(ctx context.Context, put func() (ok bool)) error {
+	if put() {
+		return nil
+	}
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	put()
+	return nil
 }
 
 // flush sends the batch, if there is anything in it.
@@ -263,16 +272,21 @@ func (l *load) finish(ctx context.Context) error {
 		l.run.State == migrate.Partial || !l.run.Filter.All() {
 		state = convert.StatePartial
 	}
-	l.batch.reset()
+	var marks []convert.Tag
 	if !l.run.Modified.IsZero() {
-		l.batch.addTag(convert.Tag{Key: convert.TagModified, Value: strconv.FormatInt(l.run.Modified.UnixMilli(), 10)})
+		marks = append(marks, convert.Tag{Key: convert.TagModified, Value: strconv.FormatInt(l.run.Modified.UnixMilli(), 10)})
 	}
-	l.batch.addTag(convert.Tag{Key: convert.TagState, Value: state})
+	marks = append(marks, convert.Tag{Key: convert.TagState, Value: state}) // last: nothing after it can be dropped
+	done := l.to
+	done.tags = map[string]string{convert.TagMultiplier: l.sink.cfg.StepMultiplier.String()}
+	l.batch.reset()
+	for _, tag := range marks {
+		l.batch.addTag(tag)
+		done.tags[tag.Key] = tag.Value
+	}
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
-	done := l.to
-	done.tags = map[string]string{convert.TagMultiplier: l.sink.cfg.StepMultiplier.String(), convert.TagState: state}
 	l.project.put(l.run.RunRef, done)
 	return nil
 }

@@ -65,7 +65,7 @@ func (m *metricMover) add(ctx context.Context, c migrate.Chunk) error {
 		if m.have.has(p) {
 			continue
 		}
-		if err := m.send(ctx, p); err != nil {
+		if err := m.l.add(ctx, func() bool { return m.l.batch.addPoint(m.line.Metric, p) }); err != nil {
 			return err
 		}
 	}
@@ -89,17 +89,6 @@ func (m *metricMover) repeats(p point) bool {
 	m.same[m.last.id()] = struct{}{}
 	_, again := m.same[p.id()]
 	return again
-}
-
-func (m *metricMover) send(ctx context.Context, p point) error {
-	if m.l.batch.addPoint(m.line.Metric, p) {
-		return nil
-	}
-	if err := m.l.flush(ctx); err != nil {
-		return err
-	}
-	m.l.batch.addPoint(m.line.Metric, p)
-	return nil
 }
 
 func (m *metricMover) flushExact() {

@@ -70,13 +70,9 @@ func (l *load) logParams(ctx context.Context) error {
 			}
 			continue
 		}
-		if l.batch.addParam(p.key, p.value) {
-			continue
-		}
-		if err := l.flush(ctx); err != nil {
+		if err := l.add(ctx, func() bool { return l.batch.addParam(p.key, p.value) }); err != nil {
 			return err
 		}
-		l.batch.addParam(p.key, p.value)
 	}
 	l.params = nil
 	return l.flush(ctx)
