@@ -23,11 +23,15 @@ type backend interface {
 	deleteRun(ctx context.Context, runID string) error
 	// log writes one batch that keeps all limits. Repeating it changes nothing.
 	log(ctx context.Context, runID string, b *batch) error
-	finish(ctx context.Context, runID, status string, end *int64) error
+	// finish sets end and status, and after that the tags, the last of them last.
+	finish(ctx context.Context, runID, status string, end *int64, tags []convert.Tag) error
 	// stored reads back what a run has; metrics are keys only.
 	stored(ctx context.Context, runID string) (stored, error)
-	// history yields all points of a metric, in no order.
-	history(ctx context.Context, runID, key string) iter.Seq2[point, error]
+	// points yields all points of these metrics, in no order.
+	points(ctx context.Context, runID string, keys []string) iter.Seq2[keyedPoint, error]
+	// holds reports whether a metric has as many points as want, and the same last one. It is cheap:
+	// false means also that the answer would not be.
+	holds(ctx context.Context, runID, key string, want series) (bool, error)
 	// artifacts opens the place that a run's artifact URI names.
 	artifacts(ctx context.Context, to target) (artifactStore, error)
 }

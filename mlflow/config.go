@@ -159,6 +159,7 @@ func (c Config) transport() (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 64
 	t.ForceAttemptHTTP2 = false
+	t.DialContext = dialQuick
 	t.TLSClientConfig = &tls.Config{InsecureSkipVerify: c.InsecureTLS} //nolint:gosec // as the user asked
 	if c.CACertPath != "" {
 		pool, err := readCertificates(c.CACertPath)

@@ -69,7 +69,8 @@ func (l *load) moveData(ctx context.Context) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
-	return l.subtract()
+	l.subtract()
+	return nil
 }
 
 // mover chooses by what the attribute is; nil for one that is a param already.

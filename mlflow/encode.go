@@ -9,90 +9,62 @@ import (
 	"github.com/nexport-go/migrate/convert"
 )
 
-// batch collects the body of one runs/log-batch, as JSON text. The server swallows type errors
-// and answers 200, so the encoding is strict: integers as integers, strings as strings,
-// non-finite numbers by their protobuf names in quotes.
-type batch struct {
-	metrics, params, tags []byte // the elements, each with a comma behind it
-	points, values, marks int    // how many of each
-	keys                  int    // distinct metric keys, if those of one key are adjacent
-	key                   string
-	keyText               []byte // key as JSON
-}
-
-func (b *batch) reset() {
-	*b = batch{metrics: b.metrics[:0], params: b.params[:0], tags: b.tags[:0], keyText: b.keyText[:0]}
-}
-
-func (b *batch) empty() bool { return b.points+b.values+b.marks == 0 }
-
-func (b *batch) size() int { return len(b.metrics) + len(b.params) + len(b.tags) }
-
-// addPoint appends a point; ok is false, and nothing changed, if the batch is full.
-func (b *batch) addPoint(key string, p point) (ok bool) {
-	if b.points == 0 || key != b.key {
-		if b.keys == maxBatchKeys {
-			return false
-		}
-		b.keys++
-		b.key, b.keyText = key, appendJSON(b.keyText[:0], key)
-	}
-	if b.points == maxBatchMetrics || b.size()+len(b.keyText)+128 > maxBatchBytes {
-		return false
-	}
-	b.metrics = append(b.metrics, `{"key":`...)
-	b.metrics = append(b.metrics, b.keyText...)
-	b.metrics = append(b.metrics, `,"value":`...)
-	b.metrics = appendNumber(b.metrics, p.value)
-	b.metrics = append(b.metrics, `,"timestamp":`...)
-	b.metrics = strconv.AppendInt(b.metrics, p.time, 10)
-	b.metrics = append(b.metrics, `,"step":`...)
-	b.metrics = strconv.AppendInt(b.metrics, p.step, 10)
-	b.metrics = append(b.metrics, '}', ',')
-	b.points++
-	return true
-}
-
-func (b *batch) addParam(key, value string) (ok bool) {
-	return addPair(&b.params, &b.values, maxBatchParams, b.size(), key, value)
-}
-
-func (b *batch) addTag(t convert.Tag) (ok bool) {
-	return addPair(&b.tags, &b.marks, maxBatchTags, b.size(), t.Key, t.Value)
-}
-
-// addPair appends {"key":…,"value":…} to one of the lists. An empty list takes any pair.
-func addPair(list *[]byte, count *int, most, size int, key, value string) bool {
-	before := len(*list)
-	grown := append(*list, `{"key":`...)
-	grown = appendJSON(grown, key)
-	grown = append(grown, `,"value":`...)
-	grown = appendJSON(grown, value)
-	grown = append(grown, '}', ',')
-	if *count == most || *count > 0 && size+len(grown)-before > maxBatchBytes {
-		return false
-	}
-	*list = grown
-	*count++
-	return true
-}
-
-// body gives the whole JSON. It may be called again, and shares nothing with the batch.
+// body gives a batch as the JSON of one runs/log-batch. The server swallows type errors and answers
+// 200, so the encoding is strict: integers as integers, strings as strings, non-finite numbers by
+// their protobuf names in quotes.
 func (b *batch) body(runID string) []byte {
-	out := make([]byte, 0, b.size()+128)
+	out := make([]byte, 0, b.bytes+128)
 	out = append(out, `{"run_id":`...)
 	out = appendJSON(out, runID)
-	for _, list := range []struct {
-		name  string
-		items []byte
-	}{{"metrics", b.metrics}, {"params", b.params}, {"tags", b.tags}} {
-		if len(list.items) > 0 {
-			out = append(out, `,"`+list.name+`":[`...)
-			out = append(out, list.items[:len(list.items)-1]...)
-			out = append(out, ']')
-		}
-	}
+	var key keyText
+	out = appendList(out, "metrics", b.points, key.appendPoint)
+	out = appendList(out, "params", b.params, func(b []byte, p param) []byte { return appendPair(b, p.key, p.value) })
+	out = appendList(out, "tags", b.tags, func(b []byte, t convert.Tag) []byte { return appendPair(b, t.Key, t.Value) })
 	return append(out, '}')
+}
+
+func appendList[T any](b []byte, name string, list []T, element func([]byte, T) []byte) []byte {
+	for i, e := range list {
+		if i == 0 {
+			b = append(b, `,"`+name+`":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = element(b, e)
+	}
+	if len(list) > 0 {
+		b = append(b, ']')
+	}
+	return b
+}
+
+// keyText remembers the JSON of a key, since points of one key are adjacent.
+type keyText struct {
+	key  string
+	text []byte
+}
+
+func (k *keyText) appendPoint(b []byte, p keyedPoint) []byte {
+	if k.text == nil || p.key != k.key {
+		k.key, k.text = p.key, appendJSON(k.text[:0], p.key)
+	}
+	b = append(b, `{"key":`...)
+	b = append(b, k.text...)
+	b = append(b, `,"value":`...)
+	b = appendNumber(b, p.value)
+	b = append(b, `,"timestamp":`...)
+	b = strconv.AppendInt(b, p.time, 10)
+	b = append(b, `,"step":`...)
+	b = strconv.AppendInt(b, p.step, 10)
+	return append(b, '}')
+}
+
+func appendPair(b []byte, key, value string) []byte {
+	b = append(b, `{"key":`...)
+	b = appendJSON(b, key)
+	b = append(b, `,"value":`...)
+	b = appendJSON(b, value)
+	return append(b, '}')
 }
 
 func appendNumber(b []byte, f float64) []byte {
@@ -112,7 +84,7 @@ func appendNumber(b []byte, f float64) []byte {
 
 // appendJSON appends s as a JSON string, without the HTML escapes of encoding/json.
 func appendJSON(b []byte, s string) []byte {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r >= 0x7f }) {
+	if plainJSON(s) {
 		b = append(b, '"')
 		b = append(b, s...)
 		return append(b, '"')
@@ -122,4 +94,17 @@ func appendJSON(b []byte, s string) []byte {
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(s) // strings always encode
 	return append(b, strings.TrimSuffix(text.String(), "\n")...)
+}
+
+// plainJSON reports whether s needs no escapes.
+func plainJSON(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r >= 0x7f })
+}
+
+// sizeJSON is the length of appendJSON's answer.
+func sizeJSON(s string) int {
+	if plainJSON(s) {
+		return len(s) + 2
+	}
+	return len(appendJSON(nil, s))
 }

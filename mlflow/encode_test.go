@@ -18,7 +18,7 @@ func FuzzBatch(f *testing.F) {
 	f.Add("", "", math.NaN(), int64(0), int64(0))
 	f.Add("z", "x", math.Copysign(0, -1), int64(0), int64(0))
 	f.Fuzz(func(t *testing.T, key, value string, v float64, ms, step int64) {
-		var b batch
+		b := batch{limits: logBatch}
 		if !b.addPoint(key, point{step, ms, v}) || !b.addParam(key, value) {
 			return // too large for any batch
 		}
@@ -59,18 +59,18 @@ func replaceInvalid(s string) string {
 }
 
 func TestBatchLimits(t *testing.T) {
-	var b batch
+	b := batch{limits: logBatch}
 	n := 0
 	for b.addPoint("k", point{int64(n), 0, 1}) {
 		n++
 	}
-	if n != maxBatchMetrics {
+	if n != logBatch.points {
 		t.Errorf("%d points", n)
 	}
 	b.reset()
 	for n = 0; b.addPoint(strings.Repeat("k", n+1), point{}); n++ {
 	}
-	if n != maxBatchKeys {
+	if n != logBatch.keys {
 		t.Errorf("%d keys", n)
 	}
 	b.reset()
@@ -94,7 +94,7 @@ func TestTraits(t *testing.T) {
 		"9999.0.0":   {maxParam: 6000, maxTag: 5000},
 		"3.1.1.dev0": {keys: colon, paging: true, maxParam: 6000, maxTag: 5000},
 	} {
-		want.version = version
+		want.version, want.batch = version, logBatch
 		if got := traitsOf(version); got != want {
 			t.Errorf("%q: %+v, want %+v", version, got, want)
 		}
@@ -104,14 +104,14 @@ func TestTraits(t *testing.T) {
 var colon = convert.KeyRules{Colon: true}
 
 func BenchmarkEncode(b *testing.B) {
-	var batch batch
+	batch := batch{limits: logBatch}
 	b.ReportAllocs()
 	for b.Loop() {
 		batch.reset()
-		for i := range maxBatchMetrics {
+		for i := range logBatch.points {
 			batch.addPoint("train/accuracy/top5", point{int64(i) * 1_000_000, 1_700_000_000_000 + int64(i), 1 / float64(i+3)})
 		}
 		batch.body("0123456789abcdef0123456789abcdef")
 	}
-	b.ReportMetric(float64(b.N)*maxBatchMetrics/b.Elapsed().Seconds(), "points/s")
+	b.ReportMetric(float64(b.N*logBatch.points)/b.Elapsed().Seconds(), "points/s")
 }

@@ -7,16 +7,10 @@ import (
 	"github.com/nexport-go/migrate/convert"
 )
 
-// Limits of runs/log-batch, from mlflow/utils/validation.py (2.22 and 3.17).
-const (
-	maxBatchMetrics = 1000
-	maxBatchParams  = 100
-	maxBatchTags    = 100
-	// maxBatchBytes keeps below the 1,000,000 bytes that Databricks and gateways enforce.
-	maxBatchBytes = 950_000
-	// maxBatchKeys is for speed: batches of up to 25 keys cost the same, of 1,000 keys a third more.
-	maxBatchKeys = 100
-)
+// logBatch has the limits of runs/log-batch, from mlflow/utils/validation.py (2.22 and 3.17), and
+// two that are wise: batches of up to 25 keys cost the same, of 1,000 keys a third more; gateways
+// enforce 1,000,000 bytes.
+var logBatch = batchLimits{points: 1000, keys: 100, params: 100, tags: 100, bytes: 950_000}
 
 // searchPage is small because a page carries all params and latest metrics of its runs.
 const searchPage = 100
@@ -31,11 +25,12 @@ type traits struct {
 	paging   bool // metrics/get-history takes max_results (3.1.1)
 	maxParam int
 	maxTag   int
+	batch    batchLimits
 }
 
 // traitsOf reads the answer of GET /version. Of an unknown server it expects little.
 func traitsOf(version string) traits {
-	t := traits{version: version, maxParam: convert.DefaultMaxParam, maxTag: convert.DefaultMaxTag}
+	t := traits{version: version, maxParam: convert.DefaultMaxParam, maxTag: convert.DefaultMaxTag, batch: logBatch}
 	number := parseVersion(version)
 	t.keys.Colon = number >= 2_017_000
 	t.paging = number >= 3_001_001

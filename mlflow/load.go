@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -39,8 +38,8 @@ type load struct {
 	long     map[attributeID]string // scalars too long for a param: their text artifact
 
 	want    expected
-	refused int               // entries that the server did not take
-	lacking []json.RawMessage // those of them that are points
+	refused int          // entries that the server did not take
+	lacking []keyedPoint // those of them that are points
 }
 
 type attributeID struct {
@@ -48,19 +47,18 @@ type attributeID struct {
 	kind migrate.Kind
 }
 
-type param struct{ key, value string }
-
 // expected is what the server should have in the end.
 type expected struct {
 	params, tags map[string]string
-	metrics      map[string]sum
+	metrics      map[string]series
 	artifacts    map[string]int64
 }
 
 // do is the order of a load. The run calls itself complete in the last request.
 func (l *load) do(ctx context.Context) error {
 	l.long = map[attributeID]string{}
-	l.want = expected{map[string]string{}, map[string]string{}, map[string]sum{}, map[string]int64{}}
+	l.batch.limits = l.traits.batch
+	l.want = expected{map[string]string{}, map[string]string{}, map[string]series{}, map[string]int64{}}
 	var err error
 	if l.sidecar, err = newSpool(l.sink.cfg.TempDir); err != nil {
 		return err
@@ -251,21 +249,18 @@ func (l *load) add(ctx context.Context, put func() (ok bool)) error {
 // flush sends the batch, if there is anything in it.
 func (l *load) flush(ctx context.Context) error {
 	defer l.batch.reset()
-	if l.batch.empty() {
+	if l.batch.len() == 0 {
 		return nil
 	}
 	err := l.sink.to.log(ctx, l.to.runID, &l.batch)
 	if isRefusal(err) {
-		return l.bisect(ctx, err)
+		return l.bisect(ctx, &l.batch, err)
 	}
 	return err
 }
 
-// finish sets end and status, and then says how far the run can be trusted.
+// finish sets end and status, and says how far the run can be trusted.
 func (l *load) finish(ctx context.Context) error {
-	if err := l.sink.to.finish(ctx, l.to.runID, l.meta.Status(), l.end); err != nil {
-		return err
-	}
 	state := convert.StateComplete
 	lossy := func(p migrate.Problem) bool { return p.Code.Lossy() }
 	if slices.ContainsFunc(l.problems, lossy) || slices.ContainsFunc(l.source.Problems(), lossy) ||
@@ -279,12 +274,10 @@ func (l *load) finish(ctx context.Context) error {
 	marks = append(marks, convert.Tag{Key: convert.TagState, Value: state}) // last: nothing after it can be dropped
 	done := l.to
 	done.tags = map[string]string{convert.TagMultiplier: l.sink.cfg.StepMultiplier.String()}
-	l.batch.reset()
 	for _, tag := range marks {
-		l.batch.addTag(tag)
 		done.tags[tag.Key] = tag.Value
 	}
-	if err := l.flush(ctx); err != nil {
+	if err := l.sink.to.finish(ctx, l.to.runID, l.meta.Status(), l.end, marks); err != nil {
 		return err
 	}
 	l.project.put(l.run.RunRef, done)

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -20,7 +21,7 @@ type metricMover struct {
 	lastStep migrate.Step
 	last     point
 	same     map[pointID]struct{} // the points with the step of last, if there are several
-	sum      sum
+	sum      series
 
 	inexact, merged int64
 	exact           []convert.ExactPoint
@@ -149,6 +150,34 @@ func (s *sum) remove(p point) {
 	s.digest -= p.hash()
 }
 
+// series is the sum of a metric and the last of its points, as the server orders them.
+type series struct {
+	sum
+	last point
+}
+
+func (s *series) add(p point) {
+	if s.points == 0 || p.after(s.last) {
+		s.last = p
+	}
+	s.sum.add(p)
+}
+
+// after compares as metrics/get-history sorts: time, step, value, where NaN is 0.
+func (p point) after(o point) bool {
+	if c := cmp.Or(cmp.Compare(p.time, o.time), cmp.Compare(p.step, o.step)); c != 0 {
+		return c > 0
+	}
+	return p.order() > o.order()
+}
+
+func (p point) order() float64 {
+	if math.IsNaN(p.value) {
+		return 0
+	}
+	return p.value
+}
+
 // hash is equal for points that are one to the server.
 func (p point) hash() uint64 {
 	id := p.id()
@@ -168,7 +197,7 @@ func (s pointSet) has(p point) bool {
 
 // pointsOf reads back which points of a metric the server has.
 func (l *load) pointsOf(ctx context.Context, key string) (set pointSet, err error) {
-	for p, err := range l.sink.to.history(ctx, l.to.runID, key) {
+	for p, err := range l.sink.to.points(ctx, l.to.runID, []string{key}) {
 		if err != nil {
 			return nil, err
 		}
@@ -184,15 +213,4 @@ func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
-}
-
-// sumOf reads back a metric.
-func (l *load) sumOf(ctx context.Context, key string) (s sum, err error) {
-	for p, err := range l.sink.to.history(ctx, l.to.runID, key) {
-		if err != nil {
-			return sum{}, err
-		}
-		s.add(p)
-	}
-	return s, nil
 }

@@ -142,13 +142,15 @@ func (p *planner) deleteRun(context.Context, string) error { return nil }
 
 func (p *planner) log(_ context.Context, runID string, b *batch) error {
 	p.count(int64(len(b.body(runID))), func(sum *Plan) {
-		sum.Params += int64(b.values)
-		sum.Points += int64(b.points)
+		sum.Params += int64(len(b.params))
+		sum.Points += int64(len(b.points))
 	})
 	return nil
 }
 
-func (p *planner) finish(_ context.Context, runID, _ string, _ *int64) error {
+func (p *planner) finish(_ context.Context, runID, _ string, _ *int64, tags []convert.Tag) error {
+	marks := batch{tags: tags}
+	p.count(int64(len(marks.body(runID))), nil)
 	p.count(100, func(sum *Plan) {
 		if !p.made[runID] {
 			sum.Completed++

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -25,6 +24,7 @@ type rest struct {
 
 	mu    sync.Mutex
 	known *traits
+	seeks *bool // metrics/get-history can begin anywhere; nil: not known yet
 
 	shared seen
 }
@@ -252,13 +252,16 @@ func (r *rest) log(ctx context.Context, runID string, b *batch) error {
 	return r.c.do(ctx, jsonCall("log batch", "mlflow/runs/log-batch", b.body(runID), nil))
 }
 
-// finish calls runs/update.
-func (r *rest) finish(ctx context.Context, runID, status string, end *int64) error {
+// finish calls runs/update, and runs/log-batch for the tags: it is the last request of a run.
+func (r *rest) finish(ctx context.Context, runID, status string, end *int64, tags []convert.Tag) error {
 	body := map[string]any{"run_id": runID, "status": status}
 	if end != nil {
 		body["end_time"] = *end
 	}
-	return r.c.postJSON(ctx, "finish run", "mlflow/runs/update", body, nil)
+	if err := r.c.postJSON(ctx, "finish run", "mlflow/runs/update", body, nil); err != nil {
+		return err
+	}
+	return r.log(ctx, runID, &batch{tags: tags})
 }
 
 // stored calls runs/get.
@@ -280,66 +283,4 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 		s.metrics[m.Key] = true
 	}
 	return s, nil
-}
-
-// history calls metrics/get-history, by pages where the server has them.
-func (r *rest) history(ctx context.Context, runID, key string) iter.Seq2[point, error] {
-	return func(yield func(point, error) bool) {
-		known, err := r.traits(ctx)
-		if err != nil {
-			yield(point{}, err)
-			return
-		}
-		query := url.Values{"run_id": {runID}, "metric_key": {key}}
-		if known.paging {
-			query.Set("max_results", strconv.Itoa(historyPage))
-		}
-		for {
-			var page wireHistory
-			if err := r.c.getJSON(ctx, "read metric", "mlflow/metrics/get-history", query, &page); err != nil {
-				yield(point{}, err)
-				return
-			}
-			for _, m := range page.Metrics {
-				if !yield(point{int64(m.Step), int64(m.Time), float64(m.Value)}, nil) {
-					return
-				}
-			}
-			if page.Next == "" {
-				return
-			}
-			if page.Next == query.Get("page_token") {
-				yield(point{}, errSamePage)
-				return
-			}
-			query.Set("page_token", page.Next)
-		}
-	}
-}
-
-type wireHistory struct {
-	Metrics []struct {
-		Value number `json:"value"`
-		Time  whole  `json:"timestamp"`
-		Step  whole  `json:"step"`
-	} `json:"metrics"`
-	Next string `json:"next_page_token"`
-}
-
-// number is a double, or one of the names that JSON has no number for.
-type number float64
-
-func (n *number) UnmarshalJSON(b []byte) error {
-	f, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
-	*n = number(f)
-	return err
-}
-
-// whole is an int64 as a number or, as protobuf's JSON has it, as a string.
-type whole int64
-
-func (w *whole) UnmarshalJSON(b []byte) error {
-	n, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 64)
-	*w = whole(n)
-	return err
 }

@@ -1,6 +1,8 @@
 package mlflowtest
 
 import (
+	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -125,9 +127,10 @@ func page(name string, list []any, limit int, token string) answer {
 	from := 0
 	if token != "" {
 		var err error
-		if from, err = strconv.Atoi(token); err != nil || from > len(list) {
+		if from, err = offset(token); err != nil {
 			return invalid("invalid page token")
 		}
+		from = min(from, len(list))
 	}
 	if limit <= 0 {
 		limit = 1000
@@ -138,9 +141,20 @@ func page(name string, list []any, limit int, token string) answer {
 		out[name] = list[from:to]
 	}
 	if to < len(list) {
-		out["next_page_token"] = strconv.Itoa(to)
+		out["next_page_token"] = base64.StdEncoding.EncodeToString(fmt.Appendf(nil, `{"offset": %d}`, to))
 	}
 	return ok(out)
+}
+
+// offset reads a page token of MLflow's databases.
+func offset(token string) (int, error) {
+	text, err := base64.StdEncoding.DecodeString(token)
+	if err != nil {
+		return 0, err
+	}
+	var at struct{ Offset int }
+	err = json.Unmarshal(text, &at)
+	return max(at.Offset, 0), err
 }
 
 func (s *Server) experimentByName(c call) answer {
@@ -347,7 +361,7 @@ func (s *Server) history(c call) answer {
 	run := s.run(c.get("run_id"))
 	var found []any
 	if run != nil {
-		for _, p := range run.Metrics[c.get("metric_key")] {
+		for _, p := range slices.SortedFunc(slices.Values(run.Metrics[c.get("metric_key")]), byTime) {
 			found = append(found, pointJSON(c.get("metric_key"), p))
 		}
 	}
@@ -366,6 +380,17 @@ func (s *Server) history(c call) answer {
 		}
 	}
 	return page("metrics", found, limit, c.get("page_token"))
+}
+
+// byTime sorts as metrics/get-history does: time, step, value, where NaN is 0.
+func byTime(a, b Point) int {
+	value := func(p Point) float64 {
+		if p.Value != p.Value {
+			return 0
+		}
+		return p.Value
+	}
+	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Step, b.Step), cmp.Compare(value(a), value(b)))
 }
 
 // double is a metric's value: a number, or a name in quotes for what JSON has no number for.
