@@ -90,7 +90,7 @@ func (p *pass) fileChunk(c *migrate.Chunk, paths []string) {
 			continue
 		}
 		p.noteShared(*c, key)
-		files = append(files, migrate.FileRef{Key: key, Name: path.Base(key), Size: size})
+		files = append(files, p.reader.fileRef(*c, key, size))
 		if c.Steps != nil {
 			c.Steps[kept], c.Times[kept] = c.Steps[i], c.Times[i]
 		}

@@ -36,6 +36,7 @@ func (r *reader) index(ctx context.Context, want migrate.Want) ([]*attr, error) 
 			r.note(damageNote(err))
 		}
 	}
+	x.reader.checkRows(x.found)
 	if x.unnamed > 0 {
 		r.notef("", "", migrate.CodeUnreadable, "%d rows have no attribute path or type", x.unnamed)
 	}
@@ -53,6 +54,7 @@ type indexer struct {
 	by      map[attrKey]*attr // nil for unwanted ones
 	attrs   []*attr
 	unnamed int
+	found   int64 // rows of the run
 }
 
 func (x *indexer) part(i int) error {
@@ -88,6 +90,7 @@ func (x *indexer) group(i, g int, open *openPart) error {
 		}
 		if open.intern.at(st.keys[colRun]) == keys.id && open.intern.at(st.keys[colProject]) == keys.project {
 			found = append(found, st)
+			x.found += int64(st.n)
 		}
 		return nil
 	})

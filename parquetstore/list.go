@@ -23,6 +23,9 @@ type run struct {
 	notes []migrate.Problem
 	twins []*run // runs whose files may have the same names
 	bad   error  // nothing of it can be read
+
+	manifest string // its path; empty if there is none
+	recorded bool   // listed by the manifest, which says how many rows there are
 }
 
 // rowKeys are a run's rows' project_id and run_id.
@@ -93,6 +96,9 @@ func compareTimes(a, b time.Time) int {
 
 // scanSeries lists the runs of a series.
 func (s *Store) scanSeries(ctx context.Context, from *series) ([]*run, error) {
+	if r := s.recorded(from); r != nil {
+		return []*run{r}, ctx.Err()
+	}
 	by := map[rowKeys]*run{}
 	var runs, damaged []*run
 	for _, p := range from.parts {

@@ -20,6 +20,9 @@ type reader struct {
 	mu       sync.Mutex
 	problems []migrate.Problem
 	seen     map[migrate.Problem]bool
+
+	recordOnce sync.Once
+	records    map[string]*ManifestFile // by path
 }
 
 func newReader(s *Store, r *run) *reader {

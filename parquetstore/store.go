@@ -10,18 +10,19 @@ import (
 	migrate "github.com/nexport-go/migrate"
 )
 
-// Store reads an archive. It is a migrate.Source, and safe for concurrent use. It opens nothing
-// outside of its two directories, whatever names the archive has.
+// Store is an archive. It is a migrate.Store, one that Open opened only for reading, and safe for
+// concurrent use. It opens nothing outside of its two directories, whatever names the archive has.
 type Store struct {
 	data     *os.Root
 	files    *os.Root // nil if there is none
 	filesErr error    // why
+	write    *writing // nil if only for reading
 
 	mu    sync.Mutex
 	known map[migrate.RunRef]*run // from the latest listings
 }
 
-var _ migrate.Source = (*Store)(nil)
+var _ migrate.Store = (*Store)(nil)
 
 // Open opens the archive whose Parquet files are below dataDir and whose files are below filesDir.
 // If filesDir does not exist only files cannot be read. The error matches ErrNotFound if there is
@@ -39,9 +40,12 @@ func Open(dataDir, filesDir string) (*Store, error) {
 	return s, nil
 }
 
-// Close releases the directories. Readers must not be used afterwards.
+// Close releases the directories, and the lock of a writer. Readers must not be used afterwards.
 func (s *Store) Close() error {
 	err := s.data.Close()
+	if s.write != nil {
+		err = errors.Join(err, s.write.lock.Close())
+	}
 	if s.files != nil {
 		err = errors.Join(err, s.files.Close())
 	}

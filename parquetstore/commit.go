@@ -1,0 +1,261 @@
+package parquetstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"reflect"
+	"slices"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// swapping is behind the name of a manifest whose parts are replacing older ones. From the moment
+// that it exists the new copy counts, and all that is left to do is removing and renaming.
+const swapping = ".swap"
+
+// held is what an archive has of a run.
+type held struct {
+	parts    int       // files that are there, counted from part 0
+	manifest *Manifest // nil if there is none that can be read
+	damaged  bool      // the manifest cannot be read, or parts are not as it says
+}
+
+// held looks at a run's files, without opening its parts.
+func (s *Store) held(at place) (h held, err error) {
+	if h.parts, err = s.countParts(at, 0); err != nil {
+		return h, err
+	}
+	m, err := readManifest(s.data, at.manifest())
+	if errors.Is(err, migrate.ErrCorrupt) {
+		h.damaged = true
+		return h, nil
+	}
+	if err != nil {
+		return h, ifThere(err)
+	}
+	if got := m.info().RunRef; got != at.ref {
+		return h, corrupt("%q belongs to run %s; move it away", at.manifest(), got)
+	}
+	h.manifest, h.damaged = m, !s.whole(at, m)
+	return h, nil
+}
+
+// countParts returns the number of the first part from n on that is not there.
+func (s *Store) countParts(at place, n int) (int, error) {
+	for ; ; n++ {
+		if _, err := s.data.Stat(at.part(n)); err != nil {
+			return n, ifThere(err)
+		}
+	}
+}
+
+// whole reports whether the parts are there as the manifest says, by their sizes.
+func (s *Store) whole(at place, m *Manifest) bool {
+	for n, part := range m.Parts {
+		info, err := s.data.Stat(at.part(n))
+		if err != nil || info.Size() != part.Size {
+			return false
+		}
+	}
+	return len(m.Parts) > 0
+}
+
+// serves reports whether a run need not be written again. One of the Python tool has no manifest,
+// and its part 0 was written last.
+func (h held) serves(info migrate.RunInfo) bool {
+	if h.manifest == nil {
+		return h.parts > 0 && !h.damaged
+	}
+	was := h.manifest.Run.Modified
+	return h.sound() && h.manifest.covers(info.Filter) &&
+		(was.IsZero() || info.Modified.IsZero() || was.Equal(info.Modified))
+}
+
+// sound reports whether nothing is missing of what was selected.
+func (h held) sound() bool {
+	return h.manifest != nil && !h.damaged && h.manifest.SourceState != migrate.Partial.String() && h.manifest.losses() == 0
+}
+
+func (m *Manifest) covers(f migrate.Filter) bool {
+	return len(m.Selections) == 0 || slices.ContainsFunc(m.Selections, func(s Selected) bool {
+		return reflect.DeepEqual(s, selected(f))
+	})
+}
+
+func (m *Manifest) losses() (n int) {
+	for _, p := range m.Problems {
+		if p.Code.Lossy() {
+			n++
+		}
+	}
+	return n
+}
+
+// freeFilesDir is a directory for the run's files that the present copy does not use.
+func (h held) freeFilesDir(at place) string {
+	used := ""
+	if h.manifest != nil {
+		used = h.manifest.FilesDir
+	} else if h.parts > 0 {
+		used = at.filesDir("")
+	}
+	if used == at.filesDir("") {
+		return at.filesDir("_2")
+	}
+	return at.filesDir("")
+}
+
+// swap puts the new copy, which is on disk as a whole, in the place of the old one.
+func (w *runWriter) swap() error {
+	root, at := w.store.data, w.at
+	if err := w.syncDirs(); err != nil {
+		return err
+	}
+	w.committed = true
+	name := at.manifest() + temporary
+	if w.old.parts > 0 || w.old.manifest != nil || w.old.damaged {
+		if err := root.Rename(name, at.manifest()+swapping); err != nil {
+			return err
+		}
+		if err := syncDir(root, at.dir); err != nil {
+			return err
+		}
+		name = at.manifest() + swapping
+	}
+	if err := w.store.finish(at, w.m, name); err != nil {
+		return err
+	}
+	return w.removeOldFiles()
+}
+
+// syncDirs makes what has been created so far last.
+func (w *runWriter) syncDirs() error {
+	for _, dir := range slices.Compact([]string{".", w.at.home, w.at.dir}) {
+		if err := syncDir(w.store.data, dir); err != nil {
+			return err
+		}
+	}
+	if !w.filesMade {
+		return nil
+	}
+	for _, dir := range slices.Compact([]string{".", w.at.home, path.Join(w.at.home, path.Dir(w.m.FilesDir)), path.Join(w.at.home, w.m.FilesDir)}) {
+		if err := syncDir(w.store.files, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOldFiles removes the files of the copy that was replaced.
+func (w *runWriter) removeOldFiles() error {
+	for _, suffix := range []string{"", "_2"} {
+		if dir := w.at.filesDir(suffix); dir != w.m.FilesDir {
+			if err := w.removeFiles(dir); err != nil {
+				return fmt.Errorf("remove the files of the older copy: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// finish gives the final names: part 0, by which every reader knows a whole run, goes first and
+// comes last. It can be done again after a crash.
+func (s *Store) finish(at place, m *Manifest, manifest string) error {
+	fresh, err := s.thereAs(at.part(0) + temporary)
+	if err != nil {
+		return err
+	}
+	if fresh {
+		if err := ifThere(s.data.Remove(at.part(0))); err != nil {
+			return err
+		}
+	}
+	end, err := s.countParts(at, len(m.Parts))
+	if err != nil {
+		return err
+	}
+	for n := end - 1; n >= len(m.Parts); n-- {
+		if err := ifThere(s.data.Remove(at.part(n))); err != nil {
+			return err
+		}
+	}
+	for n := len(m.Parts) - 1; n > 0; n-- {
+		if err := ifThere(s.data.Rename(at.part(n)+temporary, at.part(n))); err != nil {
+			return err
+		}
+	}
+	if manifest != at.manifest() {
+		if err := s.data.Rename(manifest, at.manifest()); err != nil {
+			return err
+		}
+	}
+	if err := syncDir(s.data, at.dir); err != nil {
+		return err
+	}
+	if err := ifThere(s.data.Rename(at.part(0)+temporary, at.part(0))); err != nil {
+		return err
+	}
+	return syncDir(s.data, at.dir)
+}
+
+func (s *Store) thereAs(name string) (bool, error) {
+	_, err := s.data.Stat(name)
+	return err == nil, ifThere(err)
+}
+
+// finishSwap completes what a crash in swap left: a manifest that is swapping, or one whose part 0
+// only lacks its name.
+func (s *Store) finishSwap(at place) error {
+	name := at.manifest() + swapping
+	m, err := readManifest(s.data, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		name = at.manifest()
+		if there, err := s.thereAs(at.part(0)); err != nil || there {
+			return err
+		}
+		m, err = readManifest(s.data, name)
+	}
+	if err != nil {
+		if errors.Is(err, migrate.ErrCorrupt) {
+			return nil // the run is written anew
+		}
+		return ifThere(err)
+	}
+	if len(m.Parts) == 0 || m.info().RunRef != at.ref {
+		return nil
+	}
+	if name == at.manifest() {
+		info, err := s.data.Stat(at.part(0) + temporary)
+		if err != nil || info.Size() != m.Parts[0].Size {
+			return ifThere(err)
+		}
+	}
+	if err := s.finish(at, m, name); err != nil {
+		return fmt.Errorf("finish what was interrupted: %w", err)
+	}
+	return nil
+}
+
+// relist makes what was written known to OpenRun, without a listing.
+func (s *Store) relist(ctx context.Context, at place) error {
+	n, err := s.countParts(at, 0)
+	if err != nil {
+		return err
+	}
+	from := &series{dir: at.dir, home: at.home, stem: at.stem, scope: at.ref.Scope, layout: digestParts}
+	for i := range n {
+		info, err := s.data.Stat(at.part(i))
+		if err != nil {
+			return err
+		}
+		from.parts = append(from.parts, &part{path: at.part(i), num: i, size: info.Size()})
+	}
+	runs, err := s.scanSeries(ctx, from)
+	if err == nil {
+		s.remember(runs)
+	}
+	return err
+}

@@ -1,0 +1,159 @@
+package parquetstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"runtime/debug"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// Config says how an archive is written. The zero value is good.
+type Config struct {
+	// Source is where the runs come from, for the manifests: the address of a server, say. It
+	// must not have secrets in it.
+	Source string
+
+	partBytes  int64 // a part that has grown to this is ended
+	groupRows  int   // most rows of a row group
+	groupBytes int   // about the most memory that a row group's values take
+	open       func(root *os.Root, name string) (*os.File, error)
+}
+
+const (
+	defaultPartBytes  = 50 << 20
+	defaultGroupRows  = 128 << 10
+	defaultGroupBytes = 8 << 20
+)
+
+func (c *Config) setDefaults() {
+	if c.partBytes == 0 {
+		c.partBytes = defaultPartBytes
+	}
+	if c.groupRows == 0 {
+		c.groupRows = defaultGroupRows
+	}
+	if c.groupBytes == 0 {
+		c.groupBytes = defaultGroupBytes
+	}
+	if c.open == nil {
+		c.open = func(root *os.Root, name string) (*os.File, error) {
+			return root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+		}
+	}
+}
+
+// lockName is the file that a writer holds locked.
+const lockName = ".nexport.lock"
+
+// ErrLocked is what Create returns while another writer has the archive open.
+var ErrLocked = errors.New("another process is writing to this archive; wait for it or stop it")
+
+// writing is what a Store has that was opened by Create.
+type writing struct {
+	cfg  Config
+	lock *os.File
+	tool string
+}
+
+// Create opens an archive for reading and writing, and makes its directories if need be. What is
+// there already is kept. Only one Store at a time can have an archive open for writing: the error
+// matches ErrLocked if another has. Readers are not kept out.
+func Create(dataDir, filesDir string, cfg Config) (*Store, error) {
+	cfg.setDefaults()
+	for _, dir := range []string{dataDir, filesDir} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return nil, fmt.Errorf("create archive: %w", fatal(err))
+		}
+	}
+	s, err := Open(dataDir, filesDir)
+	if err != nil {
+		return nil, err
+	}
+	if s.filesErr != nil {
+		return nil, errors.Join(fmt.Errorf("create archive: %w", s.filesErr), s.data.Close())
+	}
+	lock, err := lockFile(s.data, dataDir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create archive: lock %q: %w", path.Join(dataDir, lockName), err), s.Close())
+	}
+	s.write = &writing{cfg: cfg, lock: lock, tool: toolName()}
+	return s, nil
+}
+
+// toolName is this program and its version as far as it is known.
+func toolName() string {
+	const module = "github.com/nexport-go/migrate"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "nexport"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module && m.Version != "" {
+			return "nexport " + m.Version
+		}
+	}
+	return "nexport"
+}
+
+// fatal marks an error that every other run would meet too.
+func fatal(err error) error {
+	if err != nil && (isDiskFull(err) || errors.Is(err, os.ErrPermission)) {
+		return fmt.Errorf("%w: %w", err, migrate.ErrFatal)
+	}
+	return err
+}
+
+// PutRun writes a run, if the archive does not have it complete already: with the same selection or
+// all of it, and not modified since. A copy that is being replaced stays until the new one is
+// whole. Result.Target is the run's path without _part_<n>.parquet, below the data directory.
+//
+// A file that the source does not have any more, a value that is too large or not valid UTF-8, and
+// an attribute whose path is not are Problems. The error matches migrate.ErrFatal if the disk is full.
+func (s *Store) PutRun(ctx context.Context, info migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
+	if s.write == nil {
+		return migrate.Result{}, errors.New("the archive is open for reading only; open it with Create")
+	}
+	if err := checkRef(info.RunRef); err != nil {
+		return migrate.Result{}, err
+	}
+	at := placeOf(info.RunRef)
+	result, err := s.put(ctx, at, info, r)
+	if err != nil {
+		return migrate.Result{}, fmt.Errorf("archive run %s: %w", info.RunRef, fatal(err))
+	}
+	result.Target = path.Join(at.dir, at.stem)
+	return result, nil
+}
+
+func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return migrate.Result{}, context.Cause(ctx)
+	}
+	if err := s.finishSwap(at); err != nil {
+		return migrate.Result{}, err
+	}
+	old, err := s.held(at)
+	if err != nil {
+		return migrate.Result{}, err
+	}
+	if old.serves(info) {
+		return migrate.Result{Existed: true}, s.relist(ctx, at)
+	}
+	w, err := s.newRunWriter(at, info, old)
+	if err != nil {
+		return migrate.Result{}, err
+	}
+	defer w.cleanUp()
+	if err := w.copy(ctx, r); err != nil {
+		return migrate.Result{}, err
+	}
+	result := migrate.Result{Problems: w.problems}
+	if err := w.commit(r.Problems()); err != nil {
+		return migrate.Result{}, err
+	}
+	return result, s.relist(ctx, at)
+}

@@ -1,0 +1,116 @@
+package parquetstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// putFiles copies a chunk's files and returns their paths as the rows have them; empty where there
+// are no bytes.
+func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.Files, r migrate.RunReader) ([]string, error) {
+	paths := make([]string, len(refs))
+	for i, ref := range refs {
+		file := ManifestFile{Attribute: c.Path, Kind: c.Kind, Name: ref.Name, MIME: ref.MIME, Size: ref.Size}
+		if c.Steps != nil {
+			file.Step = &c.Steps[i]
+		}
+		if ref.Key != "" {
+			err := w.putFile(ctx, &file, r, ref, w.points+i)
+			if errors.Is(err, migrate.ErrNotFound) {
+				w.problem(migrate.Problem{Path: c.Path, Kind: c.Kind, Code: migrate.CodeMissing, Text: err.Error()})
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		paths[i] = file.Path
+		w.m.Files = append(w.m.Files, file)
+	}
+	return paths, nil
+}
+
+// nameFile is where a file goes below the run's directory; i is its number in its attribute.
+func nameFile(f ManifestFile, i int) string {
+	key := string(f.Kind) + "\x00" + f.Attribute
+	switch {
+	case f.Kind == migrate.KindFileSet:
+		return path.Join(fileName(f.Attribute, key, ""), fileName(f.Name, f.Name, f.Name))
+	case f.Step != nil:
+		step := strings.ReplaceAll(f.Step.String(), ".", "_")
+		return path.Join(fileName(f.Attribute, key, ""), "step_"+step+"-"+strconv.Itoa(i)+extension(f.Name))
+	case extension(f.Name) == "":
+		return fileName(f.Attribute, key, f.Attribute)
+	}
+	return fileName(f.Attribute, key, f.Name)
+}
+
+func (w *runWriter) putFile(ctx context.Context, f *ManifestFile, r migrate.RunReader, ref migrate.FileRef, i int) (err error) {
+	body, err := r.OpenFile(ctx, ref)
+	if err != nil {
+		return fmt.Errorf("file %q: %w", ref.Key, err)
+	}
+	defer body.Close()
+	out, name, err := w.createFile(nameFile(*f, i))
+	if err != nil {
+		return fmt.Errorf("create a file for %q: %w", ref.Key, err)
+	}
+	sum := sha256.New()
+	f.Size, err = io.Copy(io.MultiWriter(out, sum), &cancelReader{ctx, body})
+	if err == nil && f.Size < ref.Size {
+		err = fmt.Errorf("its source said %d bytes and gave only %d", ref.Size, f.Size)
+	}
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("copy file %q: %w", ref.Key, err)
+	}
+	f.Path, f.SHA256 = path.Join(w.m.FilesDir, name), hex.EncodeToString(sum.Sum(nil))
+	return nil
+}
+
+// cancelReader ends with the context.
+type cancelReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r *cancelReader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(p)
+}
+
+// createFile creates a file below the run's directory. Should the name be taken, for digests can
+// collide if somebody wants them to, it gets a number.
+func (w *runWriter) createFile(name string) (*os.File, string, error) {
+	root, dir := w.store.files, path.Join(w.at.home, w.m.FilesDir)
+	if err := root.MkdirAll(path.Join(dir, path.Dir(name)), 0o777); err != nil {
+		return nil, "", err
+	}
+	w.filesMade = true
+	ext := path.Ext(name)
+	for n := 1; ; n++ {
+		try := name
+		if n > 1 {
+			try = strings.TrimSuffix(name, ext) + "-" + strconv.Itoa(n) + ext
+		}
+		f, err := w.store.write.cfg.open(root, path.Join(dir, try))
+		if !errors.Is(err, fs.ErrExist) {
+			return f, try, err
+		}
+	}
+}

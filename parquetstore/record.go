@@ -1,0 +1,114 @@
+package parquetstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// recorded lists a run by its manifest, without opening its parts. It returns nil if there is no
+// manifest, and notes in from if there is one that cannot be read.
+func (s *Store) recorded(from *series) *run {
+	if from.stem == "" || from.layout == projectParts {
+		return nil
+	}
+	name := path.Join(from.dir, from.stem+"_manifest.json")
+	m, err := readManifest(s.data, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		from.notes = append(from.notes, migrate.Problem{Code: migrate.CodeSuspect, Text: err.Error() + "; the parts are read without it"})
+		return nil
+	}
+	r := &run{info: m.info(), keys: rowKeys{m.Run.Project, m.Run.ID}, from: from, manifest: name, recorded: true}
+	if m.Run.Project == "" || m.Run.ID == "" || m.Run.Scope != from.scope {
+		from.notes = append(from.notes, migrate.Problem{Code: migrate.CodeSuspect, Text: fmt.Sprintf("manifest %q does not name a run of its directory; the parts are read without it", name)})
+		return nil
+	}
+	r.info.Size = 0
+	for _, p := range from.parts {
+		if p.num < len(m.Parts) {
+			r.parts = append(r.parts, p)
+			r.info.Size += p.size
+		}
+	}
+	for _, p := range m.Parts {
+		r.rows += p.Rows
+	}
+	r.notes = append(append(r.notes, from.notes...), m.Problems...)
+	r.noteParts(m)
+	if there, err := s.thereAs(name + swapping); there || err != nil {
+		r.lack(migrate.CodeUnreadable, "replacing this run by a newer copy was interrupted; put the run again")
+	}
+	return r
+}
+
+// noteParts compares the parts with what the manifest says of them.
+func (r *run) noteParts(m *Manifest) {
+	there := map[int]*part{}
+	for _, p := range r.from.parts {
+		there[p.num] = p
+		if p.num >= len(m.Parts) {
+			r.notes = append(r.notes, migrate.Problem{Code: migrate.CodeSuspect, Text: fmt.Sprintf("part %q is not in the manifest and is not read", p.path)})
+		}
+	}
+	for n, want := range m.Parts {
+		p := there[n]
+		switch {
+		case p == nil:
+			r.lack(migrate.CodeMissing, "part %d of %d is missing", n, len(m.Parts))
+		case p.err != nil:
+			r.lack(migrate.CodeUnreadable, "part %q: %v", p.path, p.err)
+		case p.size != want.Size:
+			r.lack(migrate.CodeUnreadable, "part %q has %d bytes, not %d as its manifest says; rows of this run may be missing", p.path, p.size, want.Size)
+		}
+	}
+}
+
+// lack notes a loss.
+func (r *run) lack(code migrate.Code, format string, args ...any) {
+	r.info.State = migrate.Partial
+	r.notes = append(r.notes, migrate.Problem{Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
+// checkRows notes rows that the manifest counts and the parts do not have.
+func (r *reader) checkRows(found int64) {
+	if r.run.recorded && found != r.run.rows {
+		r.notef("", "", migrate.CodeUnreadable, "the parts have %d rows of this run, not %d as its manifest says", found, r.run.rows)
+	}
+}
+
+// record returns what the manifest says of a file; nil if it says nothing.
+func (r *reader) record(key string) *ManifestFile {
+	r.recordOnce.Do(func() {
+		if r.run.manifest == "" {
+			return
+		}
+		m, err := readManifest(r.store.data, r.run.manifest)
+		if err != nil {
+			r.notef("", "", migrate.CodeSuspect, "%v; names of files are not known", err)
+			return
+		}
+		r.records = map[string]*ManifestFile{}
+		for i := range m.Files {
+			r.records[m.Files[i].Path] = &m.Files[i]
+		}
+	})
+	return r.records[key]
+}
+
+// fileRef describes a file that is there.
+func (r *reader) fileRef(c migrate.Chunk, key string, size int64) migrate.FileRef {
+	ref := migrate.FileRef{Key: key, Name: path.Base(key), Size: size}
+	if f := r.record(key); f != nil {
+		ref.Name, ref.MIME = f.Name, f.MIME
+		if f.Size != size {
+			r.notef(c.Path, c.Kind, migrate.CodeDiffers, "file %q has %d bytes, not %d as the manifest says", key, size, f.Size)
+		}
+	}
+	return ref
+}
