@@ -68,7 +68,7 @@ def constraint(text):
         only = "sqlite " if values == "IN (0, 1)" else ""  # PostgreSQL has a real boolean type
         return f"  CHECK {name} {only}{column} {values}"
     columns, table, keys, actions = full(r"FOREIGN KEY(\(.*?\)) REFERENCES (\w+) (\(.*?\))(.*)", rest)
-    return f"  FOREIGN {name} {columns} {table} {keys}{actions.upper()}"
+    return f"  FOREIGN {name} {columns} {table} {keys}{actions}"
 
 
 def index(sql, tails):
