@@ -17,24 +17,42 @@ import (
 
 const startTimeout = 3 * time.Minute
 
-// Server is one MLflow server process with its store in a directory: SQLite, one worker.
+// Server is one MLflow server process with one worker.
 type Server struct {
 	program, dir string
+	store        string // the URI of its database
 	local        bool
 	port         int
 	cmd          *exec.Cmd
 }
 
-// Start starts the MLflow of a Python environment with a store in dir and waits until it answers.
+// Start starts the MLflow of a Python environment with a store in dir, of SQLite, and waits until it answers.
 // Its artifacts go through the server, or with local into a directory that clients write to.
 func Start(environment, dir string, local bool) (*Server, error) {
+	return StartOn(environment, dir, "sqlite:///"+filepath.Join(dir, "mlflow.db"), local)
+}
+
+// StartOn is Start on a database that the URI store names; artifacts and log still go to dir.
+func StartOn(environment, dir, store string, local bool) (*Server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{program: filepath.Join(environment, "bin", "mlflow"), dir: dir, local: local, port: port}
+	s := &Server{program: program(environment), dir: dir, store: store, local: local, port: port}
 	return s, s.start()
 }
+
+// Upgrade runs the command that makes MLflow's tables in a database or brings them to the newest revision
+// that the MLflow of the environment knows. It gives what the command wrote.
+func Upgrade(environment, store string) (string, error) {
+	out, err := exec.Command(program(environment), "db", "upgrade", store).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("upgrade MLflow's database: %w; it says:\n%s", err, out)
+	}
+	return string(out), nil
+}
+
+func program(environment string) string { return filepath.Join(environment, "bin", "mlflow") }
 
 // URL is the tracking URI.
 func (s *Server) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.port) }
@@ -72,7 +90,7 @@ func (s *Server) start() error {
 func (s *Server) args() []string {
 	args := []string{
 		"server", "--host", "127.0.0.1", "--port", fmt.Sprint(s.port), "--workers", "1",
-		"--backend-store-uri", "sqlite:///" + filepath.Join(s.dir, "mlflow.db"),
+		"--backend-store-uri", s.store,
 	}
 	if s.local {
 		return append(args, "--default-artifact-root", filepath.Join(s.dir, "root"))
