@@ -110,17 +110,17 @@ func (h held) freeFilesDir(at place) string {
 
 // swap puts the new copy, which is on disk as a whole, in the place of the old one.
 func (w *runWriter) swap() error {
-	root, at := w.store.data, w.at
+	root, at := w.store.write.data, w.at
 	if err := w.syncDirs(); err != nil {
 		return err
 	}
 	w.committed = true
 	name := at.manifest() + temporary
 	if w.old.parts > 0 || w.old.manifest != nil || w.old.damaged {
-		if err := root.Rename(name, at.manifest()+swapping); err != nil {
+		if err := root.rename(name, at.manifest()+swapping); err != nil {
 			return err
 		}
-		if err := syncDir(root, at.dir); err != nil {
+		if err := root.syncDir(at.dir); err != nil {
 			return err
 		}
 		name = at.manifest() + swapping
@@ -134,7 +134,7 @@ func (w *runWriter) swap() error {
 // syncDirs makes what has been created so far last.
 func (w *runWriter) syncDirs() error {
 	for _, dir := range slices.Compact([]string{".", w.at.home, w.at.dir}) {
-		if err := syncDir(w.store.data, dir); err != nil {
+		if err := w.store.write.data.syncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (w *runWriter) syncDirs() error {
 		return nil
 	}
 	for _, dir := range slices.Compact([]string{".", w.at.home, path.Join(w.at.home, path.Dir(w.m.FilesDir)), path.Join(w.at.home, w.m.FilesDir)}) {
-		if err := syncDir(w.store.files, dir); err != nil {
+		if err := w.store.write.files.syncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -169,7 +169,7 @@ func (s *Store) finish(at place, m *Manifest, manifest string) error {
 		return err
 	}
 	if fresh {
-		if err := ifThere(s.data.Remove(at.part(0))); err != nil {
+		if err := s.write.data.remove(at.part(0)); err != nil {
 			return err
 		}
 	}
@@ -178,27 +178,27 @@ func (s *Store) finish(at place, m *Manifest, manifest string) error {
 		return err
 	}
 	for n := end - 1; n >= len(m.Parts); n-- {
-		if err := ifThere(s.data.Remove(at.part(n))); err != nil {
+		if err := s.write.data.remove(at.part(n)); err != nil {
 			return err
 		}
 	}
-	for n := len(m.Parts) - 1; n > 0; n-- {
-		if err := ifThere(s.data.Rename(at.part(n)+temporary, at.part(n))); err != nil {
+	for n := 1; n < len(m.Parts); n++ { // upwards, so that a crash leaves no gap
+		if err := ifThere(s.write.data.rename(at.part(n)+temporary, at.part(n))); err != nil {
 			return err
 		}
 	}
 	if manifest != at.manifest() {
-		if err := s.data.Rename(manifest, at.manifest()); err != nil {
+		if err := s.write.data.rename(manifest, at.manifest()); err != nil {
 			return err
 		}
 	}
-	if err := syncDir(s.data, at.dir); err != nil {
+	if err := s.write.data.syncDir(at.dir); err != nil {
 		return err
 	}
-	if err := ifThere(s.data.Rename(at.part(0)+temporary, at.part(0))); err != nil {
+	if err := ifThere(s.write.data.rename(at.part(0)+temporary, at.part(0))); err != nil {
 		return err
 	}
-	return syncDir(s.data, at.dir)
+	return s.write.data.syncDir(at.dir)
 }
 
 func (s *Store) thereAs(name string) (bool, error) {
@@ -241,21 +241,26 @@ func (s *Store) finishSwap(at place) error {
 
 // relist makes what was written known to OpenRun, without a listing.
 func (s *Store) relist(ctx context.Context, at place) error {
+	runs, err := s.scanPlace(ctx, at)
+	if err == nil {
+		s.remember(runs)
+	}
+	return err
+}
+
+// scanPlace lists the runs of one place.
+func (s *Store) scanPlace(ctx context.Context, at place) ([]*run, error) {
 	n, err := s.countParts(at, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	from := &series{dir: at.dir, home: at.home, stem: at.stem, scope: at.ref.Scope, layout: digestParts}
 	for i := range n {
 		info, err := s.data.Stat(at.part(i))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		from.parts = append(from.parts, &part{path: at.part(i), num: i, size: info.Size()})
 	}
-	runs, err := s.scanSeries(ctx, from)
-	if err == nil {
-		s.remember(runs)
-	}
-	return err
+	return s.scanSeries(ctx, from)
 }

@@ -17,10 +17,10 @@ type Config struct {
 	// must not have secrets in it.
 	Source string
 
-	partBytes  int64 // a part that has grown to this is ended
-	groupRows  int   // most rows of a row group
-	groupBytes int   // about the most memory that a row group's values take
-	open       func(root *os.Root, name string) (*os.File, error)
+	partBytes  int64                       // a part that has grown to this is ended
+	groupRows  int                         // most rows of a row group
+	groupBytes int                         // about the most memory that a row group's values take
+	fault      func(op, name string) error // asked before each change on disk
 }
 
 const (
@@ -39,11 +39,6 @@ func (c *Config) setDefaults() {
 	if c.groupBytes == 0 {
 		c.groupBytes = defaultGroupBytes
 	}
-	if c.open == nil {
-		c.open = func(root *os.Root, name string) (*os.File, error) {
-			return root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-		}
-	}
 }
 
 // lockName is the file that a writer holds locked.
@@ -54,9 +49,10 @@ var ErrLocked = errors.New("another process is writing to this archive; wait for
 
 // writing is what a Store has that was opened by Create.
 type writing struct {
-	cfg  Config
-	lock *os.File
-	tool string
+	cfg         Config
+	data, files disk
+	lock        *os.File
+	tool        string
 }
 
 // Create opens an archive for reading and writing, and makes its directories if need be. What is
@@ -80,7 +76,9 @@ func Create(dataDir, filesDir string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create archive: lock %q: %w", path.Join(dataDir, lockName), err), s.Close())
 	}
-	s.write = &writing{cfg: cfg, lock: lock, tool: toolName()}
+	s.write = &writing{
+		cfg: cfg, data: disk{s.data, cfg.fault}, files: disk{s.files, cfg.fault}, lock: lock, tool: toolName(),
+	}
 	return s, nil
 }
 
@@ -151,9 +149,9 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 	if err := w.copy(ctx, r); err != nil {
 		return migrate.Result{}, err
 	}
-	result := migrate.Result{Problems: w.problems}
-	if err := w.commit(r.Problems()); err != nil {
+	err = w.commit(r.Problems())
+	if err != nil && !errors.Is(err, errWorse) {
 		return migrate.Result{}, err
 	}
-	return result, s.relist(ctx, at)
+	return migrate.Result{Problems: w.problems}, s.relist(ctx, at)
 }

@@ -84,13 +84,11 @@ func (p *pass) fileChunk(c *migrate.Chunk, paths []string) {
 	var files migrate.Files
 	kept := 0
 	for i, key := range paths {
-		size, err := p.reader.stat(key)
-		if err != nil {
-			p.reader.noteFile(*c, i, key, err)
+		ref, ok := p.fileRef(*c, i, key)
+		if !ok {
 			continue
 		}
-		p.noteShared(*c, key)
-		files = append(files, p.reader.fileRef(*c, key, size))
+		files = append(files, ref)
 		if c.Steps != nil {
 			c.Steps[kept], c.Times[kept] = c.Steps[i], c.Times[i]
 		}
@@ -100,6 +98,20 @@ func (p *pass) fileChunk(c *migrate.Chunk, paths []string) {
 	if c.Steps != nil {
 		c.Steps, c.Times = c.Steps[:kept], c.Times[:kept]
 	}
+}
+
+// fileRef describes a file; ok is false if it is not there.
+func (p *pass) fileRef(c migrate.Chunk, i int, key string) (ref migrate.FileRef, ok bool) {
+	if key == "" {
+		return p.pathless(c.Path, c.Kind)
+	}
+	size, err := p.reader.stat(key)
+	if err != nil {
+		p.reader.noteFile(c, i, key, err)
+		return ref, false
+	}
+	p.noteShared(c, key)
+	return p.reader.fileRef(c, key, size), true
 }
 
 func (r *reader) noteFile(c migrate.Chunk, i int, key string, err error) {

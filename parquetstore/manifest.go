@@ -25,10 +25,10 @@ type Manifest struct {
 	Written time.Time `json:"written"`
 
 	Run         ManifestRun    `json:"run"`
-	SourceState string         `json:"source_state"` // how far the source's copy could be trusted: a migrate.State
+	SourceState string         `json:"source_state"`         // how far the source's copy could be trusted: a migrate.State
 	Selections  []Selected     `json:"selections,omitempty"` // what was read of the run, together; none: all of it
-	Attributes  ManifestCounts `json:"attributes"`   // by type
-	Points      ManifestCounts `json:"points"`       // of series, by type
+	Attributes  ManifestCounts `json:"attributes"`           // by type
+	Points      ManifestCounts `json:"points"`               // of series, by type
 
 	Parts    []ManifestPart `json:"parts"`               // by number
 	FilesDir string         `json:"files_dir,omitempty"` // of the run's files, below <files>/<project>
@@ -64,13 +64,13 @@ type ManifestPart struct {
 
 // ManifestFile is one file, and what the rows have no column for.
 type ManifestFile struct {
-	Path      string        `json:"path"` // as in the rows
+	Path      string        `json:"path,omitempty"` // as in the rows; empty if there are no bytes
 	Attribute string        `json:"attribute"`
 	Kind      migrate.Kind  `json:"type"`
 	Name      string        `json:"name,omitempty"` // migrate.FileRef.Name
 	MIME      string        `json:"mime,omitempty"`
-	Size      int64         `json:"size"`   // bytes
-	SHA256    string        `json:"sha256"` // hexadecimal
+	Size      int64         `json:"size"`             // bytes; -1 if unknown
+	SHA256    string        `json:"sha256,omitempty"` // hexadecimal
 	Step      *migrate.Step `json:"step,omitempty"`
 }
 

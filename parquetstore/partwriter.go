@@ -100,7 +100,7 @@ func (s *sink) Write(p []byte) (int, error) {
 
 // partWriter writes one part under a temporary name.
 type partWriter struct {
-	file *os.File
+	file *diskFile
 	sink *sink
 	w    *file.Writer
 	keys rowKeys
@@ -111,8 +111,8 @@ type partWriter struct {
 }
 
 // newPartWriter begins a part. It closes f if that fails.
-func newPartWriter(f *os.File, w io.Writer, keys rowKeys, wide bool) (*partWriter, error) {
-	p := &partWriter{file: f, sink: &sink{w: w, hash: sha256.New()}, keys: keys, wide: wide}
+func newPartWriter(f *diskFile, keys rowKeys, wide bool) (*partWriter, error) {
+	p := &partWriter{file: f, sink: &sink{w: f, hash: sha256.New()}, keys: keys, wide: wide}
 	err := p.guard(func() error {
 		p.w = file.NewParquetWriter(p.sink, archiveNode(wide), file.WithWriterProps(partProperties(wide)))
 		return nil
@@ -245,4 +245,3 @@ func (p *partWriter) close(root *os.Root, name string) (ManifestPart, error) {
 
 // abandon closes a part that is not needed.
 func (p *partWriter) abandon() { p.file.Close() }
-

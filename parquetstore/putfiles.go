@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -17,7 +16,7 @@ import (
 )
 
 // putFiles copies a chunk's files and returns their paths as the rows have them; empty where there
-// are no bytes.
+// are no bytes, or not any more.
 func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.Files, r migrate.RunReader) ([]string, error) {
 	paths := make([]string, len(refs))
 	for i, ref := range refs {
@@ -29,9 +28,7 @@ func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.
 			err := w.putFile(ctx, &file, r, ref, w.points+i)
 			if errors.Is(err, migrate.ErrNotFound) {
 				w.problem(migrate.Problem{Path: c.Path, Kind: c.Kind, Code: migrate.CodeMissing, Text: err.Error()})
-				continue
-			}
-			if err != nil {
+			} else if err != nil {
 				return nil, err
 			}
 		}
@@ -96,9 +93,9 @@ func (r *cancelReader) Read(p []byte) (int, error) {
 
 // createFile creates a file below the run's directory. Should the name be taken, for digests can
 // collide if somebody wants them to, it gets a number.
-func (w *runWriter) createFile(name string) (*os.File, string, error) {
-	root, dir := w.store.files, path.Join(w.at.home, w.m.FilesDir)
-	if err := root.MkdirAll(path.Join(dir, path.Dir(name)), 0o777); err != nil {
+func (w *runWriter) createFile(name string) (*diskFile, string, error) {
+	root, dir := w.store.write.files, path.Join(w.at.home, w.m.FilesDir)
+	if err := root.mkdirAll(path.Join(dir, path.Dir(name))); err != nil {
 		return nil, "", err
 	}
 	w.filesMade = true
@@ -108,7 +105,7 @@ func (w *runWriter) createFile(name string) (*os.File, string, error) {
 		if n > 1 {
 			try = strings.TrimSuffix(name, ext) + "-" + strconv.Itoa(n) + ext
 		}
-		f, err := w.store.write.cfg.open(root, path.Join(dir, try))
+		f, err := root.create(path.Join(dir, try))
 		if !errors.Is(err, fs.ErrExist) {
 			return f, try, err
 		}

@@ -22,7 +22,8 @@ type reader struct {
 	seen     map[migrate.Problem]bool
 
 	recordOnce sync.Once
-	records    map[string]*ManifestFile // by path
+	records    map[string]*ManifestFile    // by path
+	bare       map[attrKey][]*ManifestFile // those without bytes
 }
 
 func newReader(s *Store, r *run) *reader {
@@ -97,13 +98,14 @@ type pass struct {
 	counts counts
 	keys   map[string]string // attribute by file
 	twins  map[string]string // attributes of other runs by file; nil until needed
+	bare   map[attrKey]int   // how many files without bytes were yielded
 }
 
 // counts are rows that are not data.
 type counts struct{ padding, phantom int }
 
 func newPass(ctx context.Context, r *reader, yield func(migrate.Chunk, error) bool) *pass {
-	return &pass{ctx: ctx, reader: r, yield: yield, openAt: -1, keys: map[string]string{}}
+	return &pass{ctx: ctx, reader: r, yield: yield, openAt: -1, keys: map[string]string{}, bare: map[attrKey]int{}}
 }
 
 func (p *pass) close() {

@@ -84,6 +84,33 @@ func (r *reader) checkRows(found int64) {
 
 // record returns what the manifest says of a file; nil if it says nothing.
 func (r *reader) record(key string) *ManifestFile {
+	r.readRecords()
+	return r.records[key]
+}
+
+// mayBePathless reports whether an attribute has files of which the source holds no bytes.
+func (r *reader) mayBePathless(path string, k migrate.Kind) bool {
+	if classOf(k) != classFile {
+		return false
+	}
+	r.readRecords()
+	return len(r.bare[attrKey{path, k}]) > 0
+}
+
+// pathless returns an attribute's next file without bytes.
+func (p *pass) pathless(path string, k migrate.Kind) (migrate.FileRef, bool) {
+	p.reader.readRecords()
+	key := attrKey{path, k}
+	all, n := p.reader.bare[key], p.bare[key]
+	if n >= len(all) {
+		return migrate.FileRef{}, false
+	}
+	p.bare[key]++
+	return migrate.FileRef{Name: all[n].Name, MIME: all[n].MIME, Size: all[n].Size}, true
+}
+
+// readRecords reads the manifest's files when they are first needed: there may be many.
+func (r *reader) readRecords() {
 	r.recordOnce.Do(func() {
 		if r.run.manifest == "" {
 			return
@@ -93,12 +120,15 @@ func (r *reader) record(key string) *ManifestFile {
 			r.notef("", "", migrate.CodeSuspect, "%v; names of files are not known", err)
 			return
 		}
-		r.records = map[string]*ManifestFile{}
+		r.records, r.bare = map[string]*ManifestFile{}, map[attrKey][]*ManifestFile{}
 		for i := range m.Files {
-			r.records[m.Files[i].Path] = &m.Files[i]
+			f := &m.Files[i]
+			if f.Path == "" {
+				r.bare[attrKey{f.Attribute, f.Kind}] = append(r.bare[attrKey{f.Attribute, f.Kind}], f)
+			}
+			r.records[f.Path] = f
 		}
 	})
-	return r.records[key]
 }
 
 // fileRef describes a file that is there.

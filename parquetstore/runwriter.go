@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path"
 	"strconv"
 	"time"
@@ -63,7 +62,7 @@ func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWrit
 		Attributes: ManifestCounts{}, Points: ManifestCounts{}, Parts: []ManifestPart{}, Files: []ManifestFile{},
 		FilesDir: old.freeFilesDir(at),
 	}}
-	if err := s.data.MkdirAll(at.dir, 0o777); err != nil {
+	if err := s.write.data.mkdirAll(at.dir); err != nil {
 		return nil, err
 	}
 	if err := w.removeTemporary(); err != nil {
@@ -72,17 +71,23 @@ func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWrit
 	return w, w.removeFiles(w.m.FilesDir)
 }
 
-// removeTemporary removes what has temporary names. Parts are numbered without gaps.
+// removeTemporary removes what has temporary names. After a crash some parts may have their final
+// names, but there are no gaps.
 func (w *runWriter) removeTemporary() error {
-	if err := ifThere(w.store.data.Remove(w.at.manifest() + temporary)); err != nil {
+	if err := w.store.write.data.remove(w.at.manifest() + temporary); err != nil {
 		return err
 	}
 	for n := 0; ; n++ {
-		err := w.store.data.Remove(w.at.part(n) + temporary)
-		if errors.Is(err, os.ErrNotExist) && n > 0 {
-			return nil
+		there, err := w.store.thereAs(w.at.part(n) + temporary)
+		if err != nil {
+			return err
 		}
-		if ifThere(err) != nil {
+		if !there && n > 0 {
+			if there, err = w.store.thereAs(w.at.part(n)); err != nil || !there {
+				return err
+			}
+		}
+		if err := w.store.write.data.remove(w.at.part(n) + temporary); err != nil {
 			return err
 		}
 	}
@@ -90,7 +95,7 @@ func (w *runWriter) removeTemporary() error {
 
 // removeFiles removes a directory of files, given below the project's.
 func (w *runWriter) removeFiles(dir string) error {
-	return ifThere(w.store.files.RemoveAll(path.Join(w.at.home, dir)))
+	return w.store.write.files.removeAll(path.Join(w.at.home, dir))
 }
 
 // cleanUp removes what is not needed after an error.
@@ -123,6 +128,9 @@ func (w *runWriter) copy(ctx context.Context, r migrate.RunReader) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err := w.keepUnselected(ctx); err != nil {
+		return err
 	}
 	return w.endPart()
 }
@@ -252,11 +260,11 @@ func (w *runWriter) openPart() error {
 	if w.part != nil {
 		return nil
 	}
-	f, err := w.store.write.cfg.open(w.store.data, w.at.part(len(w.m.Parts))+temporary)
+	f, err := w.store.write.data.create(w.at.part(len(w.m.Parts)) + temporary)
 	if err != nil {
 		return fmt.Errorf("create part: %w", err)
 	}
-	w.part, err = newPartWriter(f, f, rowKeys{w.info.Project, w.info.ID}, w.rows.wide)
+	w.part, err = newPartWriter(f, rowKeys{w.info.Project, w.info.ID}, w.rows.wide)
 	return err
 }
 
@@ -296,6 +304,9 @@ func (w *runWriter) commit(read []migrate.Problem) error {
 	w.m.Problems = append(w.m.Problems, w.problems...)
 	w.m.Reasons = reasons(w.m)
 	w.m.Complete = len(w.m.Reasons) == 0
+	if err := w.checkBetter(); err != nil {
+		return err
+	}
 	w.m.Written = time.Now().UTC().Truncate(time.Millisecond)
 	if !w.filesMade {
 		w.m.FilesDir = ""
@@ -307,7 +318,7 @@ func (w *runWriter) commit(read []migrate.Problem) error {
 }
 
 func (w *runWriter) writeManifest() error {
-	f, err := w.store.write.cfg.open(w.store.data, w.at.manifest()+temporary)
+	f, err := w.store.write.data.create(w.at.manifest() + temporary)
 	if err != nil {
 		return err
 	}

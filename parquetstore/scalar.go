@@ -42,7 +42,7 @@ func (p *pass) scalar(a *attr) error {
 			switch {
 			case err != nil:
 				p.damaged(a, s, err)
-			case value.none():
+			case value.none() && !p.reader.mayBePathless(a.path, a.kind):
 				p.noScalar(a)
 			default:
 				values = append(values, value)
@@ -83,7 +83,7 @@ func (p *pass) sendScalar(a *attr, values []scalarValue) {
 			break
 		}
 	}
-	if value.file != "" {
+	if value.values == nil {
 		p.sendFiles(a, []string{value.file})
 		return
 	}
@@ -95,7 +95,7 @@ func (p *pass) sendScalar(a *attr, values []scalarValue) {
 // batch lacked the attribute.
 func (p *pass) checkInt(a *attr, value migrate.Values) {
 	ints, ok := value.(migrate.Ints)
-	if !ok || p.reader.run.from.layout != digestParts {
+	if !ok || p.reader.run.from.layout != digestParts || p.reader.run.recorded {
 		return
 	}
 	if n := ints[0]; (n > 1<<53 || n < -1<<53) && wasDouble(n) {

@@ -278,11 +278,11 @@ func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n 
 			b.hists = append(b.hists, hists[i])
 			b.bytes += 16 * len(hists[i].Edges)
 		default:
-			if !hasValue {
+			if !hasValue && !p.reader.mayBePathless(a.path, a.kind) {
 				p.noValue(a)
 				continue
 			}
-			b.texts = append(b.texts, buf.texts[i])
+			b.texts = append(b.texts, buf.texts[i]) // empty if there is none
 			b.bytes += len(buf.texts[i])
 		}
 		b.keep(migrate.Step(buf.steps[i]), hasStep, buf.times[i])

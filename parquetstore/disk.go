@@ -1,0 +1,91 @@
+package parquetstore
+
+import (
+	"os"
+)
+
+// disk is where a writer changes something below a root. Tests let any change fail.
+type disk struct {
+	root  *os.Root
+	fault func(op, name string) error
+}
+
+func (d disk) try(op, name string) error {
+	if d.fault == nil {
+		return nil
+	}
+	return d.fault(op, name)
+}
+
+func (d disk) rename(from, to string) error {
+	if err := d.try("rename", from); err != nil {
+		return err
+	}
+	return d.root.Rename(from, to)
+}
+
+// remove removes a file if it is there.
+func (d disk) remove(name string) error {
+	if err := d.try("remove", name); err != nil {
+		return err
+	}
+	return ifThere(d.root.Remove(name))
+}
+
+func (d disk) removeAll(name string) error {
+	if err := d.try("remove", name); err != nil {
+		return err
+	}
+	return ifThere(d.root.RemoveAll(name))
+}
+
+func (d disk) mkdirAll(name string) error {
+	if err := d.try("mkdir", name); err != nil {
+		return err
+	}
+	return d.root.MkdirAll(name, 0o777)
+}
+
+// syncDir makes what was renamed in a directory last.
+func (d disk) syncDir(name string) error {
+	if err := d.try("sync", name); err != nil {
+		return err
+	}
+	return syncDir(d.root, name)
+}
+
+// create creates a file that is not there yet.
+func (d disk) create(name string) (*diskFile, error) {
+	if err := d.try("create", name); err != nil {
+		return nil, err
+	}
+	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return &diskFile{file: f, disk: d, name: name}, nil
+}
+
+// diskFile is a file that is being written.
+type diskFile struct {
+	file *os.File
+	disk disk
+	name string
+}
+
+func (f *diskFile) Write(p []byte) (int, error) {
+	if err := f.disk.try("write", f.name); err != nil {
+		n, _ := f.file.Write(p[:len(p)/2]) // as a full disk would
+		return n, err
+	}
+	return f.file.Write(p)
+}
+
+func (f *diskFile) Sync() error {
+	if err := f.disk.try("sync", f.name); err != nil {
+		return err
+	}
+	return f.file.Sync()
+}
+
+func (f *diskFile) Close() error { return f.file.Close() }
