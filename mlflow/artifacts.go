@@ -2,12 +2,10 @@ package mlflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -157,7 +155,7 @@ func (p proxyArtifacts) listDir(ctx context.Context, dir string, sizes map[strin
 // shows whether they do.
 type localArtifacts struct {
 	proxyArtifacts
-	dir  string
+	directory
 	seen *seen
 }
 
@@ -168,7 +166,7 @@ type seen struct {
 }
 
 func (r *rest) localArtifacts(to target, dir string) localArtifacts {
-	return localArtifacts{proxyArtifacts{c: r.c, runID: to.runID}, filepath.FromSlash(dir), &r.shared}
+	return localArtifacts{proxyArtifacts{c: r.c, runID: to.runID}, directory{filepath.FromSlash(dir)}, &r.shared}
 }
 
 // shares makes sure, once, that the server sees what was written here.
@@ -195,46 +193,13 @@ func (l localArtifacts) shares(ctx context.Context, name string, size int64) err
 	return nil
 }
 
-func (l localArtifacts) root() (*os.Root, error) {
-	if err := os.MkdirAll(l.dir, 0o755); err != nil {
-		return nil, err
-	}
-	return os.OpenRoot(l.dir)
-}
-
-// put writes under a temporary name and renames, so that a file is whole or not there.
 func (l localArtifacts) put(ctx context.Context, name string, size int64, open func() (io.ReadCloser, error)) error {
-	root, err := l.root()
-	if err != nil {
-		return fmt.Errorf("artifact directory of the server (is it on this machine?): %w", err)
-	}
-	defer root.Close()
-	local := filepath.FromSlash(name)
-	if err := root.MkdirAll(filepath.Dir(local), 0o755); err != nil {
-		return fmt.Errorf("artifact %s: %w", name, err)
-	}
-	if err := writeFile(root, local, size, open); err != nil {
-		return fmt.Errorf("artifact %s: %w", name, err)
+	if err := l.directory.put(ctx, name, size, open); err != nil {
+		return fmt.Errorf("write where the server keeps artifacts (is it on this machine?): %w", err)
 	}
 	return l.shares(ctx, name, size)
 }
 
-const temporarySuffix = ".nexport-part"
-
-func writeFile(root *os.Root, name string, size int64, open func() (io.ReadCloser, error)) (err error) {
-	body, err := open()
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	f, err := root.Create(name + temporarySuffix)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, &exactly{body, size})
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return errors.Join(err, root.Remove(name+temporarySuffix))
-	}
-	return root.Rename(name+temporarySuffix, name)
+func (l localArtifacts) list(ctx context.Context) (map[string]int64, error) {
+	return l.proxyArtifacts.list(ctx)
 }

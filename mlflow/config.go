@@ -28,11 +28,18 @@ const (
 
 // Config says where to load to and how. Only TrackingURI is needed.
 type Config struct {
-	TrackingURI string // http:// or https://, with a path if the server has one
+	// TrackingURI is a server, http:// or https:// with a path if it has one, or MLflow's own
+	// database: sqlite:///file (four slashes for an absolute path) or postgresql://user@host/database.
+	TrackingURI string
 	Username    string // with Password: Basic authentication
 	Password    string
 	Token       string // Bearer, used unless Username and Password are both set
 	Workspace   string // of servers with workspaces (3.10); empty: the server's default
+
+	// ArtifactsDir is for databases only: where artifacts of new experiments go, and what stands for
+	// mlflow-artifacts: locations, which are below the --artifacts-destination of a server. Empty: where
+	// the database has them; for a new one mlruns in the working directory, as for MLflow's clients.
+	ArtifactsDir string
 
 	InsecureTLS    bool   // do not check the server's certificate
 	CACertPath     string // PEM file or directory; empty: the system's authorities
@@ -124,8 +131,21 @@ func or(a, b string) string {
 	return b
 }
 
-// server parses TrackingURI, moving credentials inside it to where they are not shown.
-func (c *Config) server() (*url.URL, error) {
+// server makes the backend for a server.
+func (c *Config) server() (to backend, closing func() error, err error) {
+	server, err := c.address()
+	if err != nil {
+		return nil, nil, err
+	}
+	transport, err := c.transport()
+	if err != nil {
+		return nil, nil, err
+	}
+	return &rest{c: newClient(*c, server, transport)}, func() error { return nil }, nil
+}
+
+// address parses TrackingURI, moving credentials inside it to where they are not shown.
+func (c *Config) address() (*url.URL, error) {
 	if c.TrackingURI == "" {
 		return nil, errors.New("no tracking URI: name the server with --mlflow-tracking-uri or MLFLOW_TRACKING_URI, as http://host:port")
 	}
@@ -135,7 +155,8 @@ func (c *Config) server() (*url.URL, error) {
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		// Databases take passwords in several places of their URI, so it is not repeated.
-		return nil, fmt.Errorf("tracking URI of scheme %q: only MLflow servers can be loaded into; start one with `mlflow server --backend-store-uri ...` and give its http:// address", u.Scheme)
+		return nil, fmt.Errorf("tracking URI of scheme %q: only MLflow servers, and their SQLite and PostgreSQL databases, can be loaded into; "+
+			"start one with `mlflow server --backend-store-uri ...` and give its http:// address", u.Scheme)
 	}
 	if u.User != nil {
 		c.Username = or(c.Username, u.User.Username())

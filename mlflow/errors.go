@@ -62,10 +62,13 @@ func (e *APIError) Temporary() bool {
 // errSamePage ends a search in which the server leads in circles.
 var errSamePage = errors.New("the server gives the same page again and again")
 
-// isRefusal reports that MLflow understood the request and will not do it.
+// errRefused is in errors of a database that does not take a value.
+var errRefused = errors.New("the database does not take it")
+
+// isRefusal reports that MLflow, or its database, understood the request and will not do it.
 func isRefusal(err error) bool {
 	var api *APIError
-	return errors.As(err, &api) && api.Status == http.StatusBadRequest && api.Code != ""
+	return errors.As(err, &api) && api.Status == http.StatusBadRequest && api.Code != "" || errors.Is(err, errRefused)
 }
 
 // Error codes of MLflow, from mlflow/protos/databricks.proto.

@@ -26,6 +26,7 @@ type traits struct {
 	maxParam int
 	maxTag   int
 	batch    batchLimits
+	resend   bool // sending points again is as cheap as reading back which are there
 }
 
 // traitsOf reads the answer of GET /version. Of an unknown server it expects little.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"syscall"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
@@ -329,13 +328,7 @@ func (s *spool) drain() {
 	s.buf = s.buf[:0]
 }
 
-// diskError ends the job if the disk is full: every other run would meet that too.
-func diskError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("temporary file: %w: %w", migrate.ErrFatal, err)
-	}
-	return fmt.Errorf("temporary file: %w", err)
-}
+func diskError(err error) error { return fmt.Errorf("temporary file: %w", fullDisk(err)) }
 
 func (s *spool) close() {
 	s.f.Close()

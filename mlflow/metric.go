@@ -36,7 +36,7 @@ func (l *load) newMetric(ctx context.Context, chunk migrate.Chunk) (mover, error
 		l: l, line: convert.Attribute{Path: chunk.Path, Kind: chunk.Kind, Metric: key},
 		same: map[pointID]struct{}{},
 	}
-	if !l.was.metrics[key] {
+	if !l.was.metrics[key] || l.traits.resend {
 		return m, nil
 	}
 	var err error

@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
 )
 
-// Sink loads runs into one MLflow server. It is safe for concurrent use.
+// Sink loads runs into one MLflow server, or into the database of one. It is safe for concurrent use.
 type Sink struct {
-	cfg  Config
-	to   backend
-	plan *planner // nil unless DryRun
+	cfg   Config
+	to    backend
+	plan  *planner // nil unless DryRun
+	close func() error
 
 	mu       sync.Mutex
 	projects map[string]*project
@@ -26,16 +28,8 @@ var (
 	_ migrate.Verifier = (*Sink)(nil)
 )
 
-// New makes a Sink. It does not speak to the server yet.
+// New makes a Sink. It does not speak to the server, or open the database, yet.
 func New(cfg Config) (*Sink, error) {
-	server, err := cfg.server()
-	if err != nil {
-		return nil, err
-	}
-	transport, err := cfg.transport()
-	if err != nil {
-		return nil, err
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -47,12 +41,39 @@ func New(cfg Config) (*Sink, error) {
 		return nil, fmt.Errorf("experiments cannot be made by %q: give %s or %s", cfg.ExperimentBy, ByProject, ByName)
 	}
 	s := &Sink{cfg: cfg, projects: map[string]*project{}}
-	s.to = &rest{c: newClient(cfg, server, transport)}
+	var err error
+	if s.to, s.close, err = cfg.backend(); err != nil {
+		return nil, err
+	}
 	if cfg.DryRun {
 		s.plan = newPlanner(s.to)
 		s.to = s.plan
 	}
 	return s, nil
+}
+
+// Close releases what the Sink has open. It must not be used afterwards.
+func (s *Sink) Close() error { return s.close() }
+
+// backend chooses by the scheme of TrackingURI.
+func (c *Config) backend() (to backend, closing func() error, err error) {
+	scheme, _, _ := strings.Cut(c.TrackingURI, ":")
+	scheme, _, _ = strings.Cut(scheme, "+") // a Python driver
+	var e engine
+	switch scheme {
+	case "sqlite":
+		var path string
+		path, err = sqlitePath(c.TrackingURI)
+		e = &sqliteEngine{path: path}
+	case "postgresql", "postgres":
+		e, err = newPostgres(c.TrackingURI)
+	default:
+		return c.server()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return newDatabase(*c, e), e.close, nil
 }
 
 // PutRun loads one run. The errors match migrate.ErrUnauthorized and migrate.ErrFatal where no other

@@ -1,0 +1,221 @@
+package mlflow
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/mlflow/internal/schema"
+)
+
+// database is the backend that writes MLflow's own tables. What MLflow's store keeps true of them
+// is kept true here (mlflow/store/tracking/sqlalchemy_store.py of 3.17.2); the comments name it.
+//
+// A run is hidden until it is finished: deleted, in no experiment, and with the tag tagHidden that
+// names its experiment. No view of MLflow shows it, `mlflow gc` may remove it, and the next load
+// completes it. So no transaction is longer than one batch, and a server beside us can write.
+type database struct {
+	engine
+	retry     retrier
+	workspace string
+	files     artifactPlaces
+
+	mu    sync.Mutex
+	known *schema.Traits // nil until there is a database
+}
+
+// engine is what SQLite and PostgreSQL do differently.
+type engine interface {
+	dialect() schema.Dialect
+	// handles are for writing and for reading; both may be one. missing is true where there is no
+	// database yet, and create was not asked for.
+	handles(ctx context.Context, create bool) (write, read *sql.DB, missing bool, err error)
+	// insertPoints adds points that the run may have in part.
+	insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) error
+	// reading gives the points of a run that come after the row "after": row, key, step, timestamp,
+	// value, is_nan. If there are as many as most, there may be more.
+	reading(ctx context.Context, read *sql.DB, runID string, after int64) (rows *sql.Rows, most int, err error)
+	// explain tells what kind of error err is, and adds what to do.
+	explain(err error) (explained error, again bool)
+	// rest is called between two transactions, the first of which took d.
+	rest(ctx context.Context, d time.Duration)
+	close() error
+}
+
+// tagHidden has the ID of the experiment that a hidden run will be in.
+const tagHidden = "nexport.hidden"
+
+// sqlBatch makes transactions of some tenths of a second.
+var sqlBatch = batchLimits{points: 20_000, keys: 20_000, params: 5_000, tags: 5_000, bytes: 16 << 20}
+
+func newDatabase(cfg Config, e engine) *database {
+	return &database{engine: e, retry: newRetrier(cfg), workspace: cfg.Workspace, files: artifactPlaces{dir: cfg.ArtifactsDir}}
+}
+
+// traits are those of a server of the version that the database belongs to: what is loaded into it
+// may be looked at, and completed, through one.
+func (d *database) traits(ctx context.Context) (traits, error) {
+	known, err := d.prepare(ctx, false)
+	if err != nil {
+		return traits{}, err
+	}
+	release := assumed
+	if known != nil {
+		release = known.Release
+	}
+	t := traitsOf(release)
+	t.batch, t.resend = sqlBatch, true
+	return t, nil
+}
+
+// prepare looks at the database, and makes it if it has no tables and create is true. It returns nil
+// where there is none.
+func (d *database) prepare(ctx context.Context, create bool) (*schema.Traits, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.known != nil {
+		return d.known, nil
+	}
+	write, read, missing, err := d.handles(ctx, create)
+	if err != nil || missing {
+		return nil, d.failed("open the database", err)
+	}
+	revision, err := schema.Revision(ctx, schema.SQL(read), d.dialect())
+	if err != nil {
+		return nil, d.failed("look at the database", err)
+	}
+	if revision == "" {
+		if !create {
+			return nil, nil
+		}
+		if revision, err = d.create(ctx, write); err != nil {
+			return nil, d.failed("create MLflow's tables", err)
+		}
+	}
+	known, err := schema.Check(revision)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", migrate.ErrFatal, err)
+	}
+	if d.workspace != "" && !known.Workspaces {
+		return nil, fmt.Errorf("the database is of MLflow before 3.10, which has no workspaces: unset MLFLOW_WORKSPACE: %w", migrate.ErrFatal)
+	}
+	d.known = &known
+	return d.known, nil
+}
+
+// create makes the tables and the experiment 0, which MLflow makes only if there is no other. Of two
+// that create at once the slower finds the tables of the other.
+func (d *database) create(ctx context.Context, write *sql.DB) (revision string, err error) {
+	root, err := d.files.fresh()
+	if err != nil {
+		return "", err
+	}
+	err = d.txOn(ctx, write, func(conn *sql.Conn) error {
+		err := schema.Create(ctx, schema.SQL(conn), d.dialect())
+		if errors.Is(err, schema.ErrNotEmpty) {
+			revision, err = schema.Revision(ctx, schema.SQL(conn), d.dialect())
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		revision = schema.Newest
+		now := time.Now().UnixMilli()
+		return d.exec(ctx, conn, `INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time)
+			VALUES (0, 'Default', $1, 'active', $2, $2)`, root+"/0", now)
+	})
+	return revision, err
+}
+
+// numbered writes the parameters $1, $2 ... as the database wants them.
+func (d *database) numbered(query string) string {
+	if d.dialect() == schema.SQLite {
+		return strings.ReplaceAll(query, "$", "?")
+	}
+	return query
+}
+
+func (d *database) exec(ctx context.Context, conn *sql.Conn, query string, args ...any) error {
+	_, err := conn.ExecContext(ctx, d.numbered(query), args...)
+	return err
+}
+
+// reader gives the handle for reading; nil if there is no database yet.
+func (d *database) reader(ctx context.Context) (*sql.DB, error) {
+	if known, err := d.prepare(ctx, false); err != nil || known == nil {
+		return nil, err
+	}
+	_, read, _, err := d.handles(ctx, false)
+	return read, err
+}
+
+// tx runs f in a transaction, again if others were in the way; f must not keep anything of an
+// attempt before.
+func (d *database) tx(ctx context.Context, op string, f func(conn *sql.Conn) error) error {
+	if _, err := d.prepare(ctx, true); err != nil {
+		return err
+	}
+	write, _, _, err := d.handles(ctx, true)
+	if err != nil {
+		return d.failed(op, err)
+	}
+	err = d.retry.do(ctx, func() error { return d.failed(op, d.txOn(ctx, write, f)) })
+	if err != nil {
+		return &permanentError{err}
+	}
+	return nil
+}
+
+// txOn uses a connection, not an sql.Tx, so that the driver's own ways are open to f.
+func (d *database) txOn(ctx context.Context, write *sql.DB, f func(conn *sql.Conn) error) (err error) {
+	conn, err := write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	defer conn.Close()
+	defer func() { d.rest(ctx, time.Since(begun)) }()
+	begin := "BEGIN"
+	if d.dialect() == schema.SQLite {
+		begin = "BEGIN IMMEDIATE" // a transaction that begins with reading may be refused to write
+	}
+	if _, err := conn.ExecContext(ctx, begin); err != nil {
+		return err
+	}
+	if err := f(conn); err != nil {
+		return errors.Join(err, rollback(ctx, conn))
+	}
+	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return errors.Join(err, rollback(ctx, conn))
+	}
+	return nil
+}
+
+// rollback works also when ctx has ended. A connection on which it fails is not used again.
+func rollback(ctx context.Context, conn *sql.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	return nil
+}
+
+// failed makes an error that says what was done and whether repeating it may help.
+func (d *database) failed(op string, err error) error {
+	if err == nil || isSource(err) {
+		return err
+	}
+	explained, again := d.explain(err)
+	explained = fmt.Errorf("%s: %w", op, explained)
+	if again {
+		return explained
+	}
+	return &permanentError{explained}
+}

@@ -1,0 +1,362 @@
+package mlflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
+)
+
+// experiments finds them by their tag.
+func (d *database) experiments(ctx context.Context, layout string) (found []experiment, err error) {
+	read, err := d.reader(ctx)
+	if err != nil || read == nil {
+		return nil, err
+	}
+	query := `SELECT e.experiment_id, e.name FROM experiments e JOIN experiment_tags t ON t.experiment_id = e.experiment_id
+		WHERE t.key = $1 AND t.value = $2 AND e.lifecycle_stage = 'active'` + d.inWorkspace("$3") + ` ORDER BY e.experiment_id`
+	err = d.query(ctx, read, query, func(rows *sql.Rows) error {
+		var id int64
+		var e experiment
+		if err := rows.Scan(&id, &e.name); err != nil {
+			return err
+		}
+		e.id = strconv.FormatInt(id, 10)
+		found = append(found, e)
+		return nil
+	}, d.withWorkspace(convert.TagLayout, layout)...)
+	return found, d.failed("search experiments", err)
+}
+
+// inWorkspace limits a query to the workspace where the database has them.
+func (d *database) inWorkspace(parameter string) string {
+	if !d.known.Workspaces {
+		return ""
+	}
+	return " AND workspace = " + parameter
+}
+
+func (d *database) withWorkspace(args ...any) []any {
+	if d.known.Workspaces {
+		args = append(args, d.inWhich())
+	}
+	return args
+}
+
+// inWhich is the workspace, by default that of MLflow (mlflow/utils/workspace_utils.py).
+func (d *database) inWhich() string { return or(d.workspace, "default") }
+
+// query calls each for every row.
+func (d *database) query(ctx context.Context, q interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}, query string, each func(*sql.Rows) error, args ...any,
+) error {
+	rows, err := q.QueryContext(ctx, d.numbered(query), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// ensureExperiment finds the experiment by its name or makes it, with what it lacks of tags.
+func (d *database) ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (experiment, error) {
+	var id int64
+	err := d.tx(ctx, "create experiment", func(conn *sql.Conn) (err error) {
+		var stage string
+		if id, stage, err = d.experimentNamed(ctx, conn, name); err != nil {
+			return err
+		}
+		switch stage {
+		case "":
+			if id, err = d.insertExperiment(ctx, conn, name); err != nil {
+				return err
+			}
+		case "deleted":
+			return fmt.Errorf("experiment %q (ID %d) is deleted: restore it with `mlflow experiments restore -x %d`, or load with another --name-prefix: %w",
+				name, id, id, migrate.ErrFatal)
+		}
+		for _, tag := range tags {
+			err := d.exec(ctx, conn, `INSERT INTO experiment_tags (key, value, experiment_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, tag.Key, tag.Value, id)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return experiment{strconv.FormatInt(id, 10), name}, err
+}
+
+// experimentNamed gives an empty stage if there is none.
+func (d *database) experimentNamed(ctx context.Context, conn *sql.Conn, name string) (id int64, stage string, err error) {
+	query := `SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = $1` + d.inWorkspace("$2")
+	err = conn.QueryRowContext(ctx, d.numbered(query), d.withWorkspace(name)...).Scan(&id, &stage)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, "", nil
+	}
+	return id, stage, err
+}
+
+// insertExperiment leaves the ID to the database, which the artifact location then contains.
+func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name string) (id int64, err error) {
+	columns, values := "", ""
+	if d.known.Workspaces {
+		columns, values = ", workspace", ", $3"
+	}
+	now := time.Now().UnixMilli()
+	query := `INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time` + columns + `)
+		VALUES ($1, 'active', $2, $2` + values + `) RETURNING experiment_id`
+	if err := conn.QueryRowContext(ctx, d.numbered(query), d.withWorkspace(name, now)...).Scan(&id); err != nil {
+		return 0, err
+	}
+	root, err := d.artifactRoot(ctx, conn)
+	if err != nil {
+		return 0, err
+	}
+	return id, d.exec(ctx, conn, `UPDATE experiments SET artifact_location = $1 WHERE experiment_id = $2`, fmt.Sprintf("%s/%d", root, id), id)
+}
+
+// artifactRoot is where MLflow would put an experiment: where it put the experiment 0.
+func (d *database) artifactRoot(ctx context.Context, conn *sql.Conn) (string, error) {
+	var location sql.NullString
+	err := conn.QueryRowContext(ctx, `SELECT artifact_location FROM experiments WHERE experiment_id = 0`).Scan(&location)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	root, _ := strings.CutSuffix(location.String, "/0")
+	if root == location.String {
+		root = "" // experiment 0 was given a place of its own
+	}
+	root, err = d.files.root(root)
+	if err == nil && d.inWhich() != "default" {
+		root += "/workspaces/" + d.inWhich()
+	}
+	return root, err
+}
+
+// loaded finds runs by the tag convert.TagID: those that are seen, and hidden ones to be completed.
+func (d *database) loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error] {
+	return func(yield func(target, error) bool) {
+		read, err := d.reader(ctx)
+		if err != nil {
+			yield(target{}, err)
+			return
+		}
+		if read == nil {
+			return
+		}
+		for ids := range slices.Chunk(experimentIDs, 500) {
+			found, err := d.loadedIn(ctx, read, ids, id)
+			if err != nil {
+				yield(target{}, d.failed("search runs", err))
+				return
+			}
+			for _, run := range found {
+				if !yield(run, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+const loadedRuns = `SELECT r.run_uuid, CAST(r.experiment_id AS VARCHAR(20)), h.value, r.artifact_uri, t.key, t.value
+	FROM runs r
+	JOIN tags i ON i.run_uuid = r.run_uuid AND i.key = $1
+	JOIN tags t ON t.run_uuid = r.run_uuid AND t.key LIKE 'nexport.%'
+	LEFT JOIN tags h ON h.run_uuid = r.run_uuid AND h.key = $2
+	WHERE (r.lifecycle_stage = 'active' AND r.experiment_id IN (`
+
+func (d *database) loadedIn(ctx context.Context, read *sql.DB, experimentIDs []string, id string) (found []target, err error) {
+	quoted := make([]string, len(experimentIDs))
+	for i, e := range experimentIDs {
+		n, err := strconv.ParseInt(e, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("experiment ID %q: %w", e, err)
+		}
+		quoted[i] = strconv.FormatInt(n, 10)
+	}
+	query := loadedRuns + strings.Join(quoted, ",") + `) OR r.experiment_id IS NULL AND h.value IN ('` + strings.Join(quoted, "','") + `'))`
+	args := []any{convert.TagID, tagHidden}
+	if id != "" {
+		query += ` AND i.value = $3`
+		args = append(args, id)
+	}
+	query += ` ORDER BY r.start_time, r.run_uuid`
+	err = d.query(ctx, read, query, func(rows *sql.Rows) error {
+		var run target
+		var in, hidden, artifacts sql.NullString
+		var key string
+		var value sql.NullString
+		if err := rows.Scan(&run.runID, &in, &hidden, &artifacts, &key, &value); err != nil {
+			return err
+		}
+		if len(found) == 0 || found[len(found)-1].runID != run.runID {
+			run.experiment, run.artifactURI, run.tags = or(in.String, hidden.String), artifacts.String, map[string]string{}
+			found = append(found, run)
+		}
+		found[len(found)-1].tags[key] = value.String
+		return nil
+	}, args...)
+	return found, err
+}
+
+// runUUID depends on the experiment and the identity of the run alone, so that a second load writes the
+// same run. n counts the runs of that identity that somebody deleted.
+func runUUID(experimentID, identity string, n int) string {
+	digest := sha256.Sum256(fmt.Appendf(nil, "nexport run\x00%s\x00%s\x00%d", experimentID, identity, n))
+	return hex.EncodeToString(digest[:16])
+}
+
+// createRun makes a hidden run. If another load has just made it, that is the one.
+func (d *database) createRun(ctx context.Context, exp experiment, run newRun) (made target, err error) {
+	identity := ""
+	for _, tag := range run.tags {
+		if tag.Key == convert.TagID {
+			identity = tag.Value
+		}
+	}
+	err = d.tx(ctx, "create run", func(conn *sql.Conn) error {
+		location, err := d.experimentLocation(ctx, conn, exp.id)
+		if err != nil {
+			return err
+		}
+		made = target{experiment: exp.id, tags: map[string]string{}}
+		there := false
+		for n := 0; ; n++ {
+			made.runID = runUUID(exp.id, identity, n)
+			deleted := false
+			if there, deleted, err = d.runState(ctx, conn, made.runID); err != nil {
+				return err
+			}
+			if !deleted {
+				break
+			}
+		}
+		made.artifactURI = location + "/" + made.runID + "/artifacts"
+		if there {
+			return nil
+		}
+		return d.insertRun(ctx, conn, made, run)
+	})
+	for _, tag := range run.tags {
+		if strings.HasPrefix(tag.Key, "nexport.") {
+			made.tags[tag.Key] = tag.Value
+		}
+	}
+	return made, err
+}
+
+// runState tells whether a run is there, and whether somebody deleted it.
+func (d *database) runState(ctx context.Context, conn *sql.Conn, runID string) (there, deleted bool, err error) {
+	var stage string
+	var in sql.NullInt64
+	err = conn.QueryRowContext(ctx, d.numbered(`SELECT lifecycle_stage, experiment_id FROM runs WHERE run_uuid = $1`), runID).Scan(&stage, &in)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, false, nil
+	}
+	return err == nil, stage == "deleted" && in.Valid, err
+}
+
+func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id string) (string, error) {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("experiment ID %q: %w", id, err)
+	}
+	var location sql.NullString
+	var stage string
+	err = conn.QueryRowContext(ctx, d.numbered(`SELECT artifact_location, lifecycle_stage FROM experiments WHERE experiment_id = $1`), n).Scan(&location, &stage)
+	if err != nil {
+		return "", fmt.Errorf("experiment %s: %w", id, err)
+	}
+	if stage != "active" {
+		return "", fmt.Errorf("experiment %s was deleted while it was loaded into: restore it with `mlflow experiments restore -x %s`: %w", id, id, migrate.ErrFatal)
+	}
+	return strings.TrimSuffix(location.String, "/"), nil
+}
+
+// maxArtifactURI is the width of runs.artifact_uri; SQLite does not insist on it, MLflow's other
+// databases do.
+const maxArtifactURI = 200
+
+func (d *database) insertRun(ctx context.Context, conn *sql.Conn, made target, run newRun) error {
+	if len(made.artifactURI) > maxArtifactURI {
+		return fmt.Errorf("artifacts would be in %s, which is longer than the %d characters that MLflow keeps: choose a shorter --artifacts-dir: %w",
+			made.artifactURI, maxArtifactURI, migrate.ErrFatal)
+	}
+	err := d.exec(ctx, conn, `INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, source_version,
+		user_id, status, start_time, lifecycle_stage, deleted_time, artifact_uri)
+		VALUES ($1, $2, 'UNKNOWN', '', '', '', $3, 'RUNNING', $4, 'deleted', $5, $6)`,
+		made.runID, run.name, run.user, run.start, time.Now().UnixMilli(), made.artifactURI)
+	if err != nil {
+		return err
+	}
+	tags := append(slices.Clone(run.tags), convert.Tag{Key: tagRunName, Value: run.name}, convert.Tag{Key: tagHidden, Value: made.experiment})
+	return d.putTags(ctx, conn, made.runID, tags)
+}
+
+// tagRunName is always equal to runs.name.
+const tagRunName = "mlflow.runName"
+
+// deleteRun marks the run, as MLflow does.
+func (d *database) deleteRun(ctx context.Context, runID string) error {
+	return d.tx(ctx, "delete run", func(conn *sql.Conn) error {
+		return d.exec(ctx, conn, `UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = $1 WHERE run_uuid = $2`, time.Now().UnixMilli(), runID)
+	})
+}
+
+// finish shows the run, with its end and its last tags, in one transaction.
+func (d *database) finish(ctx context.Context, runID, status string, end *int64, tags []convert.Tag) error {
+	return d.tx(ctx, "finish run", func(conn *sql.Conn) error {
+		done, err := conn.ExecContext(ctx, d.numbered(`UPDATE runs SET status = $1, end_time = $2 WHERE run_uuid = $3`), status, end, runID)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(errors.New("the run is gone: somebody removed it while it was loaded; load again"), err)
+		}
+		if err := d.show(ctx, conn, runID); err != nil {
+			return err
+		}
+		return d.putTags(ctx, conn, runID, tags)
+	})
+}
+
+// show puts a hidden run into its experiment.
+func (d *database) show(ctx context.Context, conn *sql.Conn, runID string) error {
+	var id string
+	err := conn.QueryRowContext(ctx, d.numbered(`SELECT value FROM tags WHERE key = $1 AND run_uuid = $2`), tagHidden, runID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it was there before
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := d.experimentLocation(ctx, conn, id); err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return err
+	}
+	err = d.exec(ctx, conn, `UPDATE runs SET experiment_id = $1, lifecycle_stage = 'active', deleted_time = NULL WHERE run_uuid = $2`, n, runID)
+	if err != nil {
+		return err
+	}
+	return d.exec(ctx, conn, `DELETE FROM tags WHERE key = $1 AND run_uuid = $2`, tagHidden, runID)
+}

@@ -1,0 +1,151 @@
+package mlflow
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/mlflow/internal/schema"
+)
+
+// sqliteEngine is a database in one file, with one writer at a time.
+type sqliteEngine struct {
+	path string
+
+	mu          sync.Mutex
+	write, read *sql.DB
+}
+
+// sqlitePath gives the file of an address as SQLAlchemy has it: three slashes and a path, which is
+// relative unless it begins with a fourth one or, on Windows, a drive.
+func sqlitePath(uri string) (string, error) {
+	path, ok := strings.CutPrefix(uri, "sqlite:///")
+	path, _, _ = strings.Cut(path, "?") // options of Python's driver
+	if !ok || path == "" || strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
+		return "", fmt.Errorf("the tracking URI %s names no file: give sqlite:///mlflow.db for one in this directory, or sqlite:////home/me/mlflow.db", uri)
+	}
+	return filepath.FromSlash(path), nil
+}
+
+func (*sqliteEngine) dialect() schema.Dialect { return schema.SQLite }
+
+const (
+	// sqliteWait is how long one statement waits for other writers, as MLflow does itself
+	// (mlflow/store/db/utils.py: 20 s).
+	sqliteWait = 20 * time.Second
+	// sqliteCache holds the pages that a batch changes, in KiB.
+	sqliteCache = 64 << 10
+	// sqlitePage is the number of points that are read at once; a reader keeps writers waiting.
+	sqlitePage = 50_000
+)
+
+func (e *sqliteEngine) handles(_ context.Context, create bool) (write, read *sql.DB, missing bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.write != nil {
+		return e.write, e.read, false, nil
+	}
+	info, err := os.Stat(e.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if !create {
+			return nil, nil, true, nil
+		}
+		if _, err := os.Stat(filepath.Dir(e.path)); err != nil {
+			return nil, nil, false, fmt.Errorf("there is no directory for %s: %w", e.path, err)
+		}
+	case err != nil:
+		return nil, nil, false, err
+	case info.IsDir():
+		return nil, nil, false, fmt.Errorf("%s is a directory, not a database", e.path)
+	}
+	if e.write, err = e.open(fmt.Sprintf("&_pragma=cache_size(-%d)", sqliteCache)); err != nil {
+		return nil, nil, false, err
+	}
+	e.write.SetMaxOpenConns(1)
+	e.read, err = e.open("")
+	return e.write, e.read, false, err
+}
+
+// open leaves the journal mode as it is: it belongs to the file, and so to MLflow.
+func (e *sqliteEngine) open(more string) (*sql.DB, error) {
+	path, err := filepath.Abs(e.path)
+	if err != nil {
+		return nil, err
+	}
+	name := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
+	return sql.Open("sqlite", name+fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)", sqliteWait.Milliseconds())+more)
+}
+
+func (e *sqliteEngine) insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) error {
+	numbered := func(query string) string { return strings.ReplaceAll(query, "$", "?") }
+	return insertRows(ctx, conn, numbered, `INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES`, `ON CONFLICT DO NOTHING`, len(points), 6,
+		func(args []any, i int) []any {
+			p := &points[i]
+			value, isNaN := p.column()
+			return append(args, p.key, value, p.time, p.step, isNaN, runID)
+		})
+}
+
+func (e *sqliteEngine) reading(ctx context.Context, read *sql.DB, runID string, after int64) (*sql.Rows, int, error) {
+	rows, err := read.QueryContext(ctx, `SELECT rowid, key, step, timestamp, value, is_nan FROM metrics
+		WHERE run_uuid = ? AND rowid > ? ORDER BY rowid LIMIT ?`, runID, after, sqlitePage)
+	return rows, sqlitePage, err
+}
+
+// explain knows the result codes of SQLite (sqlite.org/rescode.html). But for a lock they would meet every run.
+func (e *sqliteEngine) explain(err error) (error, bool) {
+	var failed *sqlite.Error
+	if !errors.As(err, &failed) {
+		return err, false
+	}
+	what := ""
+	switch failed.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return fmt.Errorf("%s is locked by another program, for instance an MLflow server that writes for long: %w", e.path, err), true
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		what = "cannot be written: check its permissions and those of its directory"
+	case sqlite3.SQLITE_FULL:
+		what = "has no room left on its disk: free some and load again"
+	case sqlite3.SQLITE_NOTADB:
+		what = "is no SQLite database"
+	case sqlite3.SQLITE_CORRUPT:
+		what = "is damaged: restore it from a backup, or load into a new one"
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR:
+		what = "cannot be opened or read"
+	default:
+		return err, false
+	}
+	return fmt.Errorf("%s %s: %w: %w", e.path, what, migrate.ErrFatal, err), false
+}
+
+// rest leaves the lock free for a while: a server beside us tries every tenth of a second at the rarest,
+// for 20 s, and would never meet the moment between two transactions.
+func (e *sqliteEngine) rest(ctx context.Context, d time.Duration) {
+	sleep(ctx, d/16)
+}
+
+func (e *sqliteEngine) close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var err error
+	if e.write != nil {
+		err = e.write.Close()
+	}
+	if e.read != nil {
+		err = errors.Join(err, e.read.Close())
+	}
+	return err
+}
