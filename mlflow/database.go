@@ -84,18 +84,18 @@ func (d *database) prepare(ctx context.Context, create bool) (*schema.Traits, er
 	}
 	write, read, missing, err := d.handles(ctx, create)
 	if err != nil || missing {
-		return nil, d.failed("open the database", err)
+		return nil, d.unusable("open the database", err)
 	}
 	revision, err := schema.Revision(ctx, schema.SQL(read), d.dialect())
 	if err != nil {
-		return nil, d.failed("look at the database", err)
+		return nil, d.unusable("look at the database", err)
 	}
 	if revision == "" {
 		if !create {
 			return nil, nil
 		}
 		if revision, err = d.create(ctx, write); err != nil {
-			return nil, d.failed("create MLflow's tables", err)
+			return nil, d.unusable("create MLflow's tables", err)
 		}
 	}
 	known, err := schema.Check(revision)
@@ -205,6 +205,14 @@ func rollback(ctx context.Context, conn *sql.Conn) error {
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
 	return nil
+}
+
+// unusable ends the job: no other run would fare better.
+func (d *database) unusable(op string, err error) error {
+	if err == nil || errors.Is(err, migrate.ErrFatal) {
+		return d.failed(op, err)
+	}
+	return fmt.Errorf("%w: %w", migrate.ErrFatal, d.failed(op, err))
 }
 
 // failed makes an error that says what was done and whether repeating it may help.

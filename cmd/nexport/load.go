@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,8 @@ type loadCmd struct {
 	archiveFlags
 	Scope []string `help:"What to load: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs" placeholder:"SCOPES"`
 
-	MlflowTrackingURI string     `name:"mlflow-tracking-uri" help:"Address of the MLflow server, as http://host:port; else MLFLOW_TRACKING_URI." placeholder:"URI"`
+	MlflowTrackingURI string     `name:"mlflow-tracking-uri" help:"MLflow's server, as http://host:port, or its database, as sqlite:///mlflow.db or postgresql://user@host/name; else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db." placeholder:"URI"`
+	ArtifactsDir      string     `help:"With a database: directory for artifacts of new experiments (else where the database has them, ./mlruns if it is new), and the --artifacts-destination of its server if it has one." placeholder:"DIR"`
 	StepMultiplier    multiplier `help:"MLflow's steps are whole numbers: Neptune's steps times this (default ${default})." default:"${multiplier}" placeholder:"NUMBER"`
 	NamePrefix        string     `help:"Put in front of the names of experiments." placeholder:"TEXT"`
 	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (default ${default}; name is sys/name)." enum:"project,name" default:"project" placeholder:"WHAT"`
@@ -26,7 +28,7 @@ type loadCmd struct {
 
 	Jobs    int  `short:"j" help:"Runs loaded at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
 	DryRun  bool `help:"Say what would be done, and write nothing."`
-	NoCheck bool `help:"Do not compare with the server afterwards."`
+	NoCheck bool `help:"Do not compare with MLflow afterwards."`
 	JSON    bool `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
 }
 
@@ -35,11 +37,17 @@ func (loadCmd) Help() string {
 	return `Runs that are in MLflow already are left alone, and those of an interrupted load are completed,
 so the same command may be given again at any time.
 
+Without an address it does as MLflow does: it loads into the file mlflow.db here, and makes it if need
+be; "mlflow server" shows it. A database is an order of magnitude faster to load into than its server,
+which may run meanwhile. New tables are those of MLflow 3.17; for an older MLflow let it make them.
+
 Examples:
+  nexport load
   nexport load --mlflow-tracking-uri http://localhost:5000
   nexport load -p team/project -r RUN-1 -r RUN-2 --data-path backup/data --files-path backup/files --dry-run
 
-Credentials and TLS come from the MLFLOW_TRACKING_* variables and ~/.mlflow/credentials.
+Credentials and TLS come from the MLFLOW_TRACKING_* variables and ~/.mlflow/credentials; those of
+PostgreSQL from the address, the PG* variables or ~/.pgpass.
 
 Exit codes: 0 everything was moved, 1 the job or some runs failed, 3 finished but something could not
 be moved, 4 the server refused the credentials, 80 wrong usage, 130 interrupted.`
@@ -63,6 +71,7 @@ func (c *loadCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 	if err != nil {
 		return usage(err)
 	}
+	defer sink.Close()
 	archive, err := openArchive(c.archiveFlags, log)
 	if err != nil {
 		return err
@@ -100,14 +109,16 @@ func (c *loadCmd) config(log *slog.Logger) (mlflow.Config, error) {
 	if c.MlflowTrackingURI != "" {
 		cfg.TrackingURI = c.MlflowTrackingURI
 	}
-	if cfg.TrackingURI == "" {
-		return cfg, errors.New("where to? Name the MLflow server with --mlflow-tracking-uri, or set MLFLOW_TRACKING_URI")
-	}
+	cfg.TrackingURI = cmp.Or(cfg.TrackingURI, defaultTrackingURI)
+	cfg.ArtifactsDir = c.ArtifactsDir
 	cfg.StepMultiplier, cfg.NamePrefix = c.StepMultiplier.Multiplier, c.NamePrefix
 	cfg.ExperimentBy = map[string]string{"project": mlflow.ByProject, "name": mlflow.ByName}[c.ExperimentBy]
 	cfg.NoCheck, cfg.DryRun, cfg.Log = c.NoCheck, c.DryRun, log
 	return cfg, nil
 }
+
+// defaultTrackingURI is that of MLflow since 3.7.
+const defaultTrackingURI = "sqlite:///mlflow.db"
 
 func openArchive(f archiveFlags, log *slog.Logger) (*parquetstore.Store, error) {
 	if _, err := os.Stat(f.FilesPath); err != nil {

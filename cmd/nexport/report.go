@@ -44,6 +44,8 @@ func (l *load) print(ctx context.Context, report *migrate.Report) error {
 	printFailures(w, report)
 	if failed > 0 || left > 0 || ctx.Err() != nil {
 		fmt.Fprintln(w, "\nThe same command again leaves alone what is complete and moves the rest.")
+	} else if strings.HasPrefix(l.uri, "sqlite:") && !l.cmd.DryRun {
+		fmt.Fprintf(w, "\nSee them: mlflow server --backend-store-uri %s\n", l.uri)
 	}
 	return w.Flush()
 }
@@ -62,7 +64,11 @@ func printPlan(w io.Writer, p mlflow.Plan, uri string) {
 	} {
 		fmt.Fprintf(w, "  %s\n", plural(line.n, line.noun))
 	}
-	fmt.Fprintf(w, "by %s with %s.\n", plural(p.Requests, "request"), size(p.Bytes))
+	noun := "request"
+	if !strings.HasPrefix(uri, "http") {
+		noun = "write"
+	}
+	fmt.Fprintf(w, "by %s with %s.\n", plural(p.Requests, noun), size(p.Bytes))
 	printCount(w, p.Completed, "run", "there in part, to be completed")
 	printCount(w, p.Existing, "run", "there already")
 }

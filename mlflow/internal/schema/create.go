@@ -41,8 +41,8 @@ func Revision(ctx context.Context, tx Tx, d Dialect) (string, error) {
 		return "", nil
 	}
 	if !slices.Contains(tables, "alembic_version") {
-		return "", fmt.Errorf("the database has tables, but not MLflow's (%s); name another database, or let MLflow make its tables "+
-			"there first by `mlflow db upgrade URI`", some(tables))
+		return "", fmt.Errorf("the database has tables, but not MLflow's (%s); name another database, or start an MLflow server "+
+			"on this one first, which makes them", some(tables))
 	}
 	revisions, err := tx.Column(ctx, "SELECT version_num FROM alembic_version")
 	if err != nil {
@@ -50,7 +50,7 @@ func Revision(ctx context.Context, tx Tx, d Dialect) (string, error) {
 	}
 	if len(revisions) != 1 {
 		return "", fmt.Errorf("MLflow's database has %d revisions in alembic_version, which should be one: its creation or an upgrade "+
-			"is going on or was cut off; run `mlflow db upgrade URI`", len(revisions))
+			"is going on or was cut off; wait for it, or run `mlflow db upgrade URI` with the newest MLflow", len(revisions))
 	}
 	return revisions[0], nil
 }

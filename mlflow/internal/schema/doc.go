@@ -8,13 +8,14 @@
 //   - [Revision] reads what is there, and [Check] allows the revisions whose tables for runs were looked
 //     at, from MLflow 2.22 to 3.17;
 //   - [Create] makes the database of MLflow 3.17.2 on an empty one. MLflow 3.17 opens it as its own, a
-//     newer MLflow after the command that it asks for, "mlflow db upgrade URI". An older MLflow cannot:
-//     it says "Detected out-of-date database schema" at start, and its upgrade ends with "Can't locate
-//     revision". Who runs an older MLflow lets it make the database first, by starting it once.
+//     newer MLflow after the command that it asks for, "mlflow db upgrade URI". An older MLflow cannot, and
+//     there is no way back: 2.22.5 ends with "Can't locate revision identified by", at start and when asked to
+//     upgrade, and leaves the database as it was. Who runs an older MLflow lets it make the database first, by
+//     starting its server on it once ("mlflow db upgrade" of 2.22 needs tables).
 //
 // mlflow.txt describes all tables in a form of our own, from which the statements for SQLite and for
 // PostgreSQL are made. It was printed from databases that MLflow 3.17.2 had made, by
-// e2e/describe_schema.py; a test compares the two results with each other, object by object. The first
+// mlflow/internal/schema/describe.py; a test compares the two results with each other, object by object. The first
 // start of an MLflow on a new database adds the experiment "Default" with ID 0; Create leaves that ID free.
 //
 // A line that begins in the first column names a table; what is below it belongs to it:
