@@ -13,6 +13,7 @@ import (
 type cli struct {
 	Load    loadCmd          `cmd:"" help:"Load an archive into MLflow."`
 	Summary summaryCmd       `cmd:"" help:"Show what an archive holds and what looks wrong."`
+	Demo    demoCmd          `cmd:"" help:"Try it: write a small archive and load it into a new MLflow database."`
 	Ver     versionCmd       `cmd:"" name:"version" help:"Print the version."`
 	Version kong.VersionFlag `help:"Print the version."`
 

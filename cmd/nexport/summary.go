@@ -101,6 +101,7 @@ type survey struct {
 	out     *bufio.Writer
 	table   *tabwriter.Writer
 	json    *json.Encoder // nil: table
+	brief   bool          // leave out the table
 	project string
 	sum     jsonSurvey
 	classes classes
@@ -140,6 +141,9 @@ func (s *survey) look(ctx context.Context, archive *parquetstore.Store, run migr
 	if s.json != nil {
 		return s.json.Encode(line)
 	}
+	if s.brief {
+		return nil
+	}
 	return s.row(run, line)
 }
 
@@ -171,7 +175,7 @@ func (s *survey) count(run migrate.RunInfo, line jsonSurveyed) {
 	for _, p := range line.Problems {
 		s.classes.add(run.RunRef, p)
 	}
-	if s.json != nil {
+	if s.json != nil || s.brief {
 		s.project = run.Project
 	}
 }

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"fmt"
 	"path"
 	"strings"
 	"time"
@@ -94,7 +95,7 @@ func (r *reader) strings(path string, t *training, steps []int64, values []strin
 func (r *reader) images(attribute string, t *training, steps []int64, draw func(step int64) ([]byte, error)) {
 	var refs migrate.Files
 	for _, step := range steps {
-		key := attribute + "/" + migrate.Step(step).String()
+		key := fmt.Sprint(attribute, "/", step)
 		r.files[key] = func() ([]byte, error) { return draw(step) }
 		refs = append(refs, migrate.FileRef{
 			Key: key, Name: attribute[strings.LastIndexByte(attribute, '/')+1:] + ".png", MIME: "image/png", Size: -1,
