@@ -20,6 +20,7 @@ HEAD = """\
 """
 TYPES = {"BIGINT": "i64", "INTEGER": "i32", "FLOAT": "f64", "BOOLEAN": "bool",
          "TEXT": "text", "JSON": "json", "BLOB": "blob", "DATE": "date"}
+ORDER = ("PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 
 def items(body):
@@ -119,9 +120,10 @@ def main(path, uri):
         for part in parts:
             if not part.startswith(kinds):
                 print(column(part, counted.get(table, {})))
-        for part in parts:
-            if part.startswith(kinds):
-                print(constraint(part))
+        # Alembic writes constraints in another order each time.
+        lines = [constraint(part) for part in parts if part.startswith(kinds)]
+        for line in sorted(lines, key=lambda line: (ORDER.index(line.split()[0]), line)):
+            print(line)
         for kind, sql in db.execute("select type, sql from sqlite_master where tbl_name = ? and type != 'table'"
                                     " and sql is not null order by type, name", (table,)).fetchall():
             sql = sql.replace('"', "")

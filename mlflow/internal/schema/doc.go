@@ -9,8 +9,8 @@
 //     at, from MLflow 2.22 to 3.17;
 //   - [Create] makes the database of MLflow 3.17.2 on an empty one. MLflow 3.17 opens it as its own, a
 //     newer MLflow after the command that it asks for, "mlflow db upgrade URI". An older MLflow cannot, and
-//     there is no way back: 2.22.5 ends with "Can't locate revision identified by", at start and when asked to
-//     upgrade, and leaves the database as it was. Who runs an older MLflow lets it make the database first, by
+//     there is no way back: at start and when asked to upgrade it ends with "Detected out-of-date database
+//     schema" (3.13.0) or "Can't locate revision identified by" (2.22.5, 3.1.4), and leaves the database as it was. Who runs an older MLflow lets it make the database first, by
 //     starting its server on it once ("mlflow db upgrade" of 2.22 needs tables).
 //
 // mlflow.txt describes all tables in a form of our own, from which the statements for SQLite and for

@@ -99,8 +99,7 @@ func createPostgres(ctx context.Context, uri string) error {
 	})
 }
 
-// dumpSQLite gives everything that a database holds, one line an object or row. The text of an object
-// has no quotes around names and no line breaks.
+// dumpSQLite gives everything that a database holds, one line an object or row.
 func dumpSQLite(t *testing.T, path string) []string {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -121,7 +120,7 @@ func dumpSQLite(t *testing.T, path string) []string {
 		lines = append(lines, pragma+" "+column("PRAGMA " + pragma)[0])
 	}
 	for _, object := range column("SELECT type || ' ' || name || ' on ' || tbl_name || ': ' || coalesce(sql, '') FROM sqlite_master ORDER BY type, name") {
-		lines = append(lines, strings.Join(strings.Fields(strings.ReplaceAll(object, `"`, "")), " "))
+		lines = append(lines, normalize(object))
 	}
 	for _, table := range column("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name") {
 		fields := column(fmt.Sprintf(`SELECT group_concat('quote("' || name || '")', '|| '', '' ||') FROM pragma_table_xinfo('%s')`, table))[0]
@@ -130,6 +129,22 @@ func dumpSQLite(t *testing.T, path string) []string {
 		}
 	}
 	return lines
+}
+
+// normalize writes the text of an object without quotes around names, on one line, and sorts the constraints,
+// which Alembic writes in another order each time. SQLAlchemy begins a line with each of them.
+func normalize(object string) string {
+	var others, constraints []string
+	for line := range strings.Lines(strings.ReplaceAll(object, `"`, "")) {
+		line = strings.TrimSuffix(strings.Join(strings.Fields(line), " "), ",")
+		if strings.HasPrefix(line, "CONSTRAINT ") || strings.HasPrefix(line, "FOREIGN KEY") || strings.HasPrefix(line, "CHECK ") {
+			constraints = append(constraints, line)
+		} else {
+			others = append(others, line)
+		}
+	}
+	slices.Sort(constraints)
+	return strings.Join(append(others, constraints...), ", ")
 }
 
 // dumpPostgres is what pg_dump writes, rows and sequences too, without the words that differ each time.

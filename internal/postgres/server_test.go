@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/nexport-go/migrate/e2e/internal/postgres"
+	"github.com/nexport-go/migrate/internal/postgres"
 )
 
 var shared postgres.Shared
