@@ -39,8 +39,9 @@ func (s *Store) held(at place) (h held, err error) {
 	if got := m.info().RunRef; got != at.ref {
 		return h, corrupt("%q belongs to run %s; move it away", at.manifest(), got)
 	}
-	h.manifest, h.damaged = m, !s.whole(at, m)
-	return h, nil
+	swap, err := s.thereAs(at.manifest() + swapping) // one that finishSwap could not read
+	h.manifest, h.damaged = m, swap || !s.whole(at, m)
+	return h, err
 }
 
 // countParts returns the number of the first part from n on that is not there.
@@ -128,7 +129,7 @@ func (w *runWriter) swap() error {
 	if err := w.store.finish(at, w.m, name); err != nil {
 		return err
 	}
-	return w.removeOldFiles()
+	return w.store.removeOldFiles(at, w.m)
 }
 
 // syncDirs makes what has been created so far last.
@@ -149,11 +150,11 @@ func (w *runWriter) syncDirs() error {
 	return nil
 }
 
-// removeOldFiles removes the files of the copy that was replaced.
-func (w *runWriter) removeOldFiles() error {
+// removeOldFiles removes the files of a copy that was replaced.
+func (s *Store) removeOldFiles(at place, m *Manifest) error {
 	for _, suffix := range []string{"", "_2"} {
-		if dir := w.at.filesDir(suffix); dir != w.m.FilesDir {
-			if err := w.removeFiles(dir); err != nil {
+		if dir := at.filesDir(suffix); dir != m.FilesDir {
+			if err := s.write.files.removeAll(path.Join(at.home, dir)); err != nil {
 				return fmt.Errorf("remove the files of the older copy: %w", err)
 			}
 		}

@@ -139,7 +139,10 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 		return migrate.Result{}, err
 	}
 	if old.serves(info) {
-		return migrate.Result{Existed: true}, s.relist(ctx, at)
+		if old.manifest != nil { // a crash may have left the files of an older copy
+			err = s.removeOldFiles(at, old.manifest)
+		}
+		return migrate.Result{Existed: true}, errors.Join(err, s.relist(ctx, at))
 	}
 	w, err := s.newRunWriter(at, info, old)
 	if err != nil {
