@@ -82,7 +82,7 @@ func (p *openPart) readFooter(f *os.File) (err error) {
 	if p.leaves, err = leaves(p.reader.MetaData().Schema); err != nil {
 		return err
 	}
-	mem.limit = max(mem.limit, p.largestChunk())
+	mem.limit = max(mem.limit, p.largestChunk()) + 64 // sizes are rounded up
 	var rows int64
 	for g := range p.reader.NumRowGroups() {
 		n := p.reader.MetaData().RowGroup(g).NumRows()
