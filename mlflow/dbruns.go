@@ -294,20 +294,23 @@ func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id st
 // databases do.
 const maxArtifactURI = 200
 
-func (d *database) insertRun(ctx context.Context, conn *sql.Conn, made target, run newRun) error {
-	if len(made.artifactURI) > maxArtifactURI {
+func (d *database) insertRun(ctx context.Context, conn *sql.Conn, to target, run newRun) error {
+	if len(to.artifactURI) > maxArtifactURI {
 		return fmt.Errorf("artifacts would be in %s, which is longer than the %d characters that MLflow keeps: choose a shorter --artifacts-dir: %w",
-			made.artifactURI, maxArtifactURI, migrate.ErrFatal)
+			to.artifactURI, maxArtifactURI, migrate.ErrFatal)
 	}
-	err := d.exec(ctx, conn, `INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, source_version,
+	made, err := conn.ExecContext(ctx, d.numbered(`INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, source_version,
 		user_id, status, start_time, lifecycle_stage, deleted_time, artifact_uri)
-		VALUES ($1, $2, 'UNKNOWN', '', '', '', $3, 'RUNNING', $4, 'deleted', $5, $6)`,
-		made.runID, run.name, run.user, run.start, time.Now().UnixMilli(), made.artifactURI)
+		VALUES ($1, $2, 'UNKNOWN', '', '', '', $3, 'RUNNING', $4, 'deleted', $5, $6) ON CONFLICT DO NOTHING`),
+		to.runID, run.name, run.user, run.start, time.Now().UnixMilli(), to.artifactURI)
 	if err != nil {
 		return err
 	}
-	tags := append(slices.Clone(run.tags), convert.Tag{Key: tagRunName, Value: run.name}, convert.Tag{Key: tagHidden, Value: made.experiment})
-	return d.putTags(ctx, conn, made.runID, tags)
+	if n, err := made.RowsAffected(); err != nil || n == 0 { // another load made it in this moment
+		return err
+	}
+	tags := append(slices.Clone(run.tags), convert.Tag{Key: tagRunName, Value: run.name}, convert.Tag{Key: tagHidden, Value: to.experiment})
+	return d.putTags(ctx, conn, to.runID, tags)
 }
 
 // tagRunName is always equal to runs.name.

@@ -75,11 +75,18 @@ func writePart(root *os.Root, size int64, open func() (io.ReadCloser, error)) (n
 	return name, nil
 }
 
-func createPart(root *os.Root) (*os.File, error) {
-	if err := root.MkdirAll(partsDir, 0o755); err != nil {
-		return nil, err
+// createPart tries again when another load of the run has just removed the empty directory.
+func createPart(root *os.Root) (f *os.File, err error) {
+	for range 10 {
+		if err := root.MkdirAll(partsDir, 0o755); err != nil {
+			return nil, err
+		}
+		f, err = root.OpenFile(filepath.Join(partsDir, rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
 	}
-	return root.OpenFile(filepath.Join(partsDir, rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return f, err
 }
 
 // syncDir makes the names in a directory last; not every system can.
