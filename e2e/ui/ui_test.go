@@ -1,0 +1,175 @@
+//go:build unix
+
+package ui_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/nexport-go/migrate/e2e/internal/mlflowserver"
+	"github.com/nexport-go/migrate/internal/demo"
+)
+
+// The runs that are looked at.
+const (
+	bestRun   = "convnext-tiny-lr0.001"
+	failedRun = "resnet50-lr0.001-batch1024"
+	baseRun   = "story-35m-lr0.0006"
+	forkedRun = "story-35m-lr0.0006-annealed"
+	storyRun  = forkedRun
+	demoRuns  = 28
+)
+
+// setting gives what the environment says, or skips the test.
+func setting(t *testing.T, name, how string) string {
+	t.Helper()
+	value := os.Getenv(name)
+	if value == "" {
+		t.Skipf("%s is not set: %s", name, how)
+	}
+	return value
+}
+
+func TestUI(t *testing.T) {
+	environment := setting(t, "NEXPORT_TEST_MLFLOW3", "run this by make e2e, or set it to the directory that scripts/venv.sh made")
+	chromium := setting(t, "NEXPORT_TEST_CHROMIUM", "run this by make e2e, or set it to what scripts/chromium.sh prints")
+	t.Setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+	server := serveDemo(t, environment)
+	runs := places(t, server.URL())
+	if len(runs) != demoRuns {
+		t.Errorf("MLflow has %d runs, want %d", len(runs), demoRuns)
+	}
+	for _, id := range []string{bestRun, failedRun, baseRun, forkedRun} {
+		if runs[id].run == "" {
+			t.Fatalf("MLflow has no run %s", id)
+		}
+	}
+	b := open(t, chromium, server.URL(), pictures(t))
+	b.show("experiments", "/#/experiments", demo.Project)
+	b.closeAssistant()
+	b.show("runs", "/#/experiments/"+runs[bestRun].experiment+"/runs", fmt.Sprint(demoRuns), "matching runs", baseRun)
+	checkOverview(t, b, runs)
+	checkFork(t, b, runs)
+	checkCharts(t, b, runs[bestRun])
+	checkComparison(b, runs[bestRun])
+	checkImage(t, b, runs[bestRun])
+	checkText(t, b, runs[storyRun])
+}
+
+// serveDemo runs the demo and starts the MLflow of the environment on what it made.
+func serveDemo(t *testing.T, environment string) *mlflowserver.Server {
+	t.Helper()
+	dir := t.TempDir()
+	command := filepath.Join(dir, "nexport")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", command, "../../cmd/nexport")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the command: %v\n%s", err, out)
+	}
+	run := exec.CommandContext(t.Context(), command, "demo")
+	run.Dir = dir
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("run the demo: %v\n%s", err, out)
+	}
+	t.Logf("the demo says:\n%s", out)
+	s, err := mlflowserver.StartOn(environment, dir, "sqlite:///"+filepath.Join(dir, "nexport-demo", "mlflow.db"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// pictures empties the directory for pictures.
+func pictures(t *testing.T) string {
+	t.Helper()
+	if err := os.RemoveAll("out"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("out", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return "out"
+}
+
+// closeAssistant closes the panel for questions, which MLflow opens by itself; it stays closed.
+func (b *browser) closeAssistant() {
+	b.t.Helper()
+	const button = `button[data-component-id="mlflow.assistant.chat_panel.close"]`
+	if run(b, "look for the assistant", chromedp.Evaluate[bool](fmt.Sprintf("Boolean(document.querySelector('%s'))", button))) {
+		b.do("close the assistant", chromedp.Click(chromedp.CSS(button)))
+	}
+}
+
+func checkOverview(t *testing.T, b *browser, runs map[string]place) {
+	best := originalOf(t, bestRun)
+	_, loss := best.last("metrics/val/loss")
+	_, accuracy := best.last("metrics/val/accuracy")
+	b.show("overview", runs[bestRun].address(),
+		bestRun, "Finished", "jun", "Best of the sweep.", // name, status, user, description
+		"config/optimizer/lr", "0.001", "config/model/parameters", "27827818", "convnext-tiny", `["crop","flip"]`, "2025-02-17T09:30:00.000Z",
+		"metrics/val/loss", js(loss), "metrics/val/accuracy", js(accuracy),
+		"tag.best", "neptune.sys_id", "DEMO-8", "demo/shapes-and-stories",
+	)
+	b.show("failed", runs[failedRun].address(), failedRun, "Failed", "Does not fit on one GPU.")
+}
+
+// checkFork: the run that another was forked from is its parent.
+func checkFork(t *testing.T, b *browser, runs map[string]place) {
+	t.Helper()
+	b.show("fork", runs[forkedRun].address(), forkedRun, "Parent run", "sys/forking/step", "3600")
+	var link string
+	b.until("link to the parent", fmt.Sprintf("document.querySelector('a[href$=\"/runs/%s\"]')", runs[baseRun].run))
+	link = run(b, "read the link", chromedp.Evaluate[string](fmt.Sprintf("document.querySelector('a[href$=\"/runs/%s\"]').innerText", runs[baseRun].run)))
+	if strings.TrimSpace(link) != baseRun {
+		t.Errorf("the link to the parent says %q, want %q", link, baseRun)
+	}
+}
+
+// checkCharts: the curves are drawn, up to the last point with its exact value.
+func checkCharts(t *testing.T, b *browser, at place) {
+	t.Helper()
+	b.show("metrics", at.address()+"/model-metrics", "metrics/train", "metrics/val", "accuracy", "loss")
+	best := originalOf(t, bestRun)
+	for _, key := range []string{"metrics/train/loss", "metrics/train/accuracy", "metrics/val/loss"} {
+		step, value := best.last(key)
+		b.until("curve of "+key, fmt.Sprintf(`
+			[...document.querySelectorAll(".js-plotly-plot")].some(plot => (plot.data || []).some(curve =>
+				curve.metricKey === %q && curve.x.at(-1) === %s && curve.y.at(-1) === %s) && plot.querySelector(".scatterlayer path.js-line"))`,
+			key, step, js(value)))
+	}
+	b.picture("metrics")
+}
+
+// checkComparison: a chart of several runs at once.
+func checkComparison(b *browser, at place) {
+	b.t.Helper()
+	b.show("comparison", "/#/experiments/"+at.experiment+"/runs?compareRunsMode=CHART", baseRun, "metrics/train", "metrics/val/loss")
+	b.until("curves of ten runs", `
+		[...document.querySelectorAll(".js-plotly-plot")].some(plot => plot.querySelectorAll(".scatterlayer path.js-line").length >= 10)`)
+	b.picture("comparison")
+}
+
+// checkImage: the picture is shown in full size.
+func checkImage(t *testing.T, b *browser, at place) {
+	t.Helper()
+	b.show("image", at.address()+"/artifacts/artifacts/confusion_matrix.png", "confusion_matrix.png")
+	size := originalOf(t, bestRun).picture("artifacts/confusion_matrix").Bounds().Size()
+	b.until("picture of the confusion matrix", fmt.Sprintf(
+		"[...document.images].some(i => i.complete && i.naturalWidth === %d && i.naturalHeight === %d)", size.X, size.Y))
+	b.picture("image")
+}
+
+// checkText: every line is on the page.
+func checkText(t *testing.T, b *browser, at place) {
+	t.Helper()
+	lines := originalOf(t, storyRun).lines("samples/text")
+	b.show("text", at.address()+"/artifacts/samples/text.txt", append([]string{"samples/text.txt"}, lines...)...)
+}
