@@ -95,8 +95,11 @@ func (s *Server) args() []string {
 	if s.local {
 		return append(args, "--default-artifact-root", filepath.Join(s.dir, "root"))
 	}
-	return append(args, "--artifacts-destination", filepath.Join(s.dir, "artifacts"))
+	return append(args, "--artifacts-destination", ArtifactsDestination(s.dir))
 }
+
+// ArtifactsDestination is where a server whose directory is dir keeps the artifacts that go through it.
+func ArtifactsDestination(dir string) string { return filepath.Join(dir, "artifacts") }
 
 func (s *Server) wait() error {
 	client := &http.Client{Timeout: 5 * time.Second}
