@@ -238,7 +238,8 @@ func (w *runWriter) endGroup() error {
 	if w.rows.n == 0 {
 		return nil
 	}
-	if w.part != nil && w.rows.wide && !w.part.wide {
+	// Readers that insist on narrow steps then lose no more than the wide group.
+	if w.part != nil && w.rows.wide != w.part.wide {
 		if err := w.closePart(); err != nil {
 			return err
 		}
