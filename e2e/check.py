@@ -1,6 +1,6 @@
 """Compares what an MLflow server holds with an archive, point by point and byte by byte.
 
-    check.py --data DIR --files DIR --uri URL [--prefix TEXT] [--multiplier N] [--only ID]...
+    check.py --data DIR --files DIR --uri URL [--prefix TEXT] [--multiplier N] [--only ID]... [--added TEXT]
 
 It is written from docs/formats/mlflow.md. It prints every difference and ends with 1, or prints
 what it compared and ends with 0. Runs that cannot be whole because the archive lacks a file are
@@ -32,6 +32,7 @@ class Check:
         self.multiplier = fractions.Fraction(args.multiplier)
         self.multiplier_text = args.multiplier
         self.prefix = args.prefix
+        self.added = args.added
         self.differences = []
         self.counts = collections.Counter()
         self.runs = archive.read(args.data, args.files)
@@ -67,11 +68,20 @@ class Check:
             self.experiments[e["experiment_id"]] = e
             for r in self.server.runs(e["experiment_id"]):
                 t = pairs(r["data"].get("tags"))
+                if self.was_added(r["info"].get("run_name", "")):
+                    continue
                 key = (t.get("neptune.project"), t.get("neptune.scope"), t.get("neptune.run_id"))
                 self.found.setdefault(key, []).append(r)
         for key in self.found:
             if key not in self.runs:
                 self.differences.append(f"{key}: on the server, not in the archive")
+
+    def was_added(self, name):
+        """Whether something belongs to others who worked in the same experiments."""
+        return self.added is not None and name.startswith(self.added)
+
+    def kept(self, items):
+        return {k: v for k, v in items.items() if not self.was_added(k)}
 
     def check_run(self, run):
         there = self.found.get((run.project, run.scope, run.id), [])
@@ -89,8 +99,8 @@ class RunCheck:
         self.c, self.run, self.there = check, run, there
         self.id = there["info"]["run_id"]
         self.meta = expect.Meta(run)
-        self.tags = pairs(there["data"].get("tags"))
-        self.params = pairs(there["data"].get("params"))
+        self.tags = check.kept(pairs(there["data"].get("tags")))
+        self.params = check.kept(pairs(there["data"].get("params")))
         self.partial = False
         self.used = {"param": set(), "metric": set(), "artifacts": set()}
 
@@ -101,7 +111,7 @@ class RunCheck:
         self.c.same(self.run, what, got, want)
 
     def check(self):
-        self.sizes = self.c.server.artifacts(self.id)
+        self.sizes = self.c.kept(self.c.server.artifacts(self.id))
         self.check_info()
         self.check_parent()
         if not self.read_sidecar():
@@ -219,7 +229,7 @@ class RunCheck:
 
     def nothing_else(self):
         """The server has no more than nexport.jsonl says, and no less."""
-        metrics = {m["key"] for m in self.there["data"].get("metrics", [])}
+        metrics = {m["key"] for m in self.there["data"].get("metrics", []) if not self.c.was_added(m["key"])}
         for what, have in (("param", set(self.params)), ("metric", metrics), ("artifacts", set(self.sizes))):
             if have - self.used[what]:
                 self.differ(what, "that should not be:", sorted(have - self.used[what])[:5])
@@ -496,6 +506,7 @@ def arguments():
     p.add_argument("--prefix", default="")
     p.add_argument("--multiplier", default="1000000")
     p.add_argument("--only", action="append", help="check this run ID only; repeatable")
+    p.add_argument("--added", help="leave out what has a name that begins so: runs, params, metrics, tags, artifacts")
     p.add_argument("--snapshot", action="store_true", help="print the runs as the server has them instead")
     return p.parse_args()
 

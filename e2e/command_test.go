@@ -16,8 +16,10 @@ import (
 
 // Exit codes of the command.
 const (
-	exitMoved   = 0
-	exitPartial = 3
+	exitMoved       = 0
+	exitFailed      = 1
+	exitPartial     = 3
+	exitInterrupted = 130
 )
 
 const commandTimeout = 10 * time.Minute
@@ -57,14 +59,24 @@ type outputError struct {
 func (e *outputError) Error() string { return e.err.Error() + "\n" + e.out }
 
 // archiveDirs is an archive, and the prefix of its experiments: archives of one project share servers.
-type archiveDirs struct{ data, files, prefix string }
+type archiveDirs struct {
+	data, files, prefix string
+	artifacts           string // for a database: --artifacts-dir, if it is to be given
+}
 
-// loadArgs are the arguments that load everything of an archive.
-func (a archiveDirs) loadArgs(url string) []string {
-	return []string{
-		"load", "--data-path", a.data, "--files-path", a.files, "--mlflow-tracking-uri", url,
+// loadArgs are the arguments that load everything of an archive; without a URI the command chooses.
+func (a archiveDirs) loadArgs(uri string) []string {
+	args := []string{
+		"load", "--data-path", a.data, "--files-path", a.files,
 		"--name-prefix", a.prefix, "--scope", "runs,models,model_versions",
 	}
+	if uri != "" {
+		args = append(args, "--mlflow-tracking-uri", uri)
+	}
+	if a.artifacts != "" {
+		args = append(args, "--artifacts-dir", a.artifacts)
+	}
+	return args
 }
 
 // command prepares the command; nothing of the caller's MLflow settings reaches it.

@@ -17,54 +17,55 @@ import (
 	"github.com/nexport-go/migrate/internal/fixture"
 )
 
-// lines are the servers that everything is loaded into.
-var lines = []struct {
-	name, env string
-	local     bool
-}{
-	{"mlflow3", envMLflow3, false},
-	{"mlflow2", envMLflow2, false},
-	{"mlflow3 local artifacts", envMLflow3, true},
-}
-
-// archivesFor gives those that a server is tried with: for where artifacts go, the ones with odd files
-// say all.
-func archivesFor(t *testing.T, local bool) []string {
-	if local {
-		return []string{"neptune2-de-odd", "neptune3-d-odd", "neptune3-d-small"}
-	}
-	return fixture.Names(t)
-}
-
-// TestLoadArchives loads every archive that the Python tool wrote into a server of each line, reads
-// everything back, and loads it once more.
+// TestLoadArchives loads every archive that the Python tool wrote, and the one that holds what those
+// lack, into each target, reads everything back, and loads it once more.
 func TestLoadArchives(t *testing.T) {
-	for _, line := range lines {
-		t.Run(line.name, func(t *testing.T) {
-			url := sharedServer(t, line.env, line.local)
+	for _, target := range targets {
+		t.Run(target.name, func(t *testing.T) {
+			at := target.open(t)
 			t.Parallel()
-			for _, name := range archivesFor(t, line.local) {
-				t.Run(name, func(t *testing.T) {
-					data, files := fixture.Unpack(t, name)
-					loadTwice(t, archiveDirs{data, files, name + "/"}, url, false)
+			archives := archivesFor(t, target.all)
+			for _, a := range archives {
+				t.Run("load "+a.name, func(t *testing.T) {
+					load(t, a.in(at), at.uri, a.partial)
 				})
 			}
+			url := at.serve(t)
+			for _, a := range archives {
+				t.Run("check "+a.name, func(t *testing.T) {
+					checkTwice(t, a.in(at), at.uri, url, a.partial)
+				})
+			}
+			t.Run("go on", func(t *testing.T) { goOn(t, target.env, url, archives[0].in(at), at) })
 		})
 	}
 }
 
-// TestLoadMade does the same with the archive that holds what those lack.
-func TestLoadMade(t *testing.T) {
-	for _, line := range lines {
-		if line.local {
-			continue
-		}
-		t.Run(line.name, func(t *testing.T) {
-			url := sharedServer(t, line.env, line.local)
-			t.Parallel()
-			loadTwice(t, made(t), url, true)
-		})
+// namedArchive is an archive that is loaded into targets.
+type namedArchive struct {
+	archiveDirs
+	name    string
+	partial bool // it lacks a file
+}
+
+// in is the archive with what the command has to be told for a target.
+func (a namedArchive) in(at place) archiveDirs {
+	a.artifacts = at.artifacts
+	return a.archiveDirs
+}
+
+// archivesFor gives all of them, or the few that show where things go: those with odd files, and the made one.
+func archivesFor(t *testing.T, all bool) []namedArchive {
+	names := []string{"neptune2-de-odd", "neptune3-d-odd", "neptune3-d-small"}
+	if all {
+		names = fixture.Names(t)
 	}
+	archives := []namedArchive{}
+	for _, name := range names {
+		data, files := fixture.Unpack(t, name)
+		archives = append(archives, namedArchive{archiveDirs{data: data, files: files, prefix: name + "/"}, name, false})
+	}
+	return append(archives, namedArchive{made(t), "made", true})
 }
 
 // TestMultipliers loads steps that collide, and steps beyond the integers of MLflow.
@@ -86,12 +87,12 @@ func TestMultipliers(t *testing.T) {
 	}
 }
 
-// loadTwice loads, checks, loads again, and sees that nothing came of it.
-func loadTwice(t *testing.T, a archiveDirs, url string, partial bool) {
-	load(t, a, url, partial)
+// checkTwice reads back what was loaded to uri through the server at url, loads again, and sees that nothing
+// came of it.
+func checkTwice(t *testing.T, a archiveDirs, uri, url string, partial bool) {
 	mustEqual(t, a, url)
 	before := snapshot(t, a, url)
-	again := load(t, a, url, partial, "--json")
+	again := load(t, a, uri, partial, "--json")
 	if created := createdRuns(t, again); created != 0 {
 		t.Errorf("the second load says that it moved %d runs:\n%s", created, again)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nexport-go/migrate/e2e/internal/mlflowserver"
+	"github.com/nexport-go/migrate/internal/postgres"
 )
 
 // Names of the environments of the two lines of MLflow.
@@ -30,11 +31,15 @@ func TestMain(m *testing.M) {
 	for _, s := range servers.byName {
 		s.Stop()
 	}
+	postgresServer.Stop()
 	for _, dir := range servers.dirs {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
+
+// postgresServer is shared too; each test has databases of its own.
+var postgresServer postgres.Shared
 
 // venv gives the directory of a Python environment, or skips the test.
 func venv(t testing.TB, env string) string {
@@ -68,7 +73,14 @@ func sharedServer(t testing.TB, env string, local bool) string {
 // ownServer starts a server for one test.
 func ownServer(t *testing.T, env string) *mlflowserver.Server {
 	t.Helper()
-	s, err := mlflowserver.Start(venv(t, env), t.TempDir(), false)
+	dir := t.TempDir()
+	return serverOn(t, env, dir, sqliteURI(dir))
+}
+
+// serverOn starts a server on a database for one test, with its artifacts in dir/artifacts.
+func serverOn(t *testing.T, env, dir, uri string) *mlflowserver.Server {
+	t.Helper()
+	s, err := mlflowserver.StartOn(venv(t, env), dir, uri, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,9 @@
 
 // Command bench measures whole loads and prints them as ratios of one run, so that the figures of
 // two machines can be compared: the time to send 100,000 points to a real MLflow against a bare client
-// that replays the same bodies, what the check adds, and the peak memory of small and large loads
-// against a server that discards everything.
+// that replays the same bodies, what the check adds, the peak memory of small and large loads
+// against a server that discards everything, and loads straight into databases. The arguments choose
+// among rest, memory and databases.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -27,7 +29,7 @@ const (
 )
 
 func main() {
-	if err := bench(os.Getenv("NEXPORT_TEST_MLFLOW3")); err != nil {
+	if err := bench(os.Getenv("NEXPORT_TEST_MLFLOW3"), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -38,7 +40,8 @@ type bencher struct {
 	environment, dir, binary string
 }
 
-func bench(environment string) error {
+// bench measures the parts of these names, or all.
+func bench(environment string, parts []string) error {
 	if environment == "" {
 		return errors.New("NEXPORT_TEST_MLFLOW3 does not name a Python environment: run make bench")
 	}
@@ -51,10 +54,18 @@ func bench(environment string) error {
 	if out, err := exec.Command("go", "build", "-o", b.binary, "./cmd/nexport").CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	if err := b.speed(); err != nil {
-		return err
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{{"rest", b.speed}, {"memory", b.memory}, {"databases", b.databases}} {
+		if len(parts) > 0 && !slices.Contains(parts, part.name) {
+			continue
+		}
+		if err := part.measure(); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
 	}
-	return b.memory()
+	return nil
 }
 
 // archive writes an archive of usual metrics and gives its directory.

@@ -1,0 +1,80 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/nexport-go/migrate/e2e/internal/mlflowserver"
+)
+
+// target is something that the suite loads into.
+type target struct {
+	name string
+	env  string // the MLflow that reads everything back
+	all  bool   // all archives, or a few
+	open func(t *testing.T) place
+}
+
+// place is a target that was made.
+type place struct {
+	uri       string // for the command
+	artifacts string // for its --artifacts-dir, if it needs one
+	// serve gives the URL of a server that shows it. For a database it may start only now.
+	serve func(t *testing.T) string
+}
+
+var targets = []target{
+	{"mlflow3", envMLflow3, true, overREST(envMLflow3, false)},
+	{"mlflow2", envMLflow2, true, overREST(envMLflow2, false)},
+	{"mlflow3 local artifacts", envMLflow3, false, overREST(envMLflow3, true)},
+	{"new sqlite", envMLflow3, true, newSQLite},
+	{"new postgres", envMLflow3, true, newPostgres},
+	{"sqlite of mlflow2", envMLflow2, false, sqliteOf(envMLflow2)},
+	{"sqlite of mlflow3", envMLflow3, false, sqliteOf(envMLflow3)},
+}
+
+// overREST loads over a server that all tests share.
+func overREST(env string, local bool) func(*testing.T) place {
+	return func(t *testing.T) place {
+		url := sharedServer(t, env, local)
+		return place{uri: url, serve: func(*testing.T) string { return url }}
+	}
+}
+
+// newSQLite leaves it to the command to make the database.
+func newSQLite(t *testing.T) place {
+	venv(t, envMLflow3)
+	dir := t.TempDir()
+	return database(envMLflow3, dir, sqliteURI(dir), filepath.Join(dir, "runs"))
+}
+
+// newPostgres has an empty database, for the command to make the tables.
+func newPostgres(t *testing.T) place {
+	venv(t, envMLflow3)
+	dir := t.TempDir()
+	return database(envMLflow3, dir, postgresServer.Database(t), filepath.Join(dir, "runs"))
+}
+
+// sqliteOf has a database that a server made; its artifacts are where that server will look for them.
+func sqliteOf(env string) func(*testing.T) place {
+	return func(t *testing.T) place {
+		dir := t.TempDir()
+		uri := sqliteURI(dir)
+		s, err := mlflowserver.StartOn(venv(t, env), dir, uri, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Stop()
+		return database(env, dir, uri, mlflowserver.ArtifactsDestination(dir))
+	}
+}
+
+func database(env, dir, uri, artifacts string) place {
+	return place{uri, artifacts, func(t *testing.T) string { return serverOn(t, env, dir, uri).URL() }}
+}
+
+func sqliteURI(dir string) string { return "sqlite:///" + sqliteFile(dir) }
+
+func sqliteFile(dir string) string { return filepath.Join(dir, "mlflow.db") }
