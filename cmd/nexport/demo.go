@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,8 @@ type demoCmd struct {
 func (demoCmd) Help() string {
 	return `Writes an archive of a small made-up project, as if it had come from Neptune, loads it into an MLflow
 database beside it, and says how to look at it. It needs nothing installed, no account and no network, and
-writes nowhere else. Given again it completes what is missing.
+writes nowhere else. Given again it completes what is missing. Steps are loaded as they are, as by
+load with --step-multiplier 1.
 
 Examples:
   nexport demo
@@ -53,7 +53,7 @@ const (
 )
 
 // showDemo is given in the demo's directory.
-const showDemo = "mlflow ui --backend-store-uri sqlite:///" + demoDatabase
+const showDemo = "mlflow server --backend-store-uri sqlite:///" + demoDatabase
 
 const demoNoteText = `Made by "nexport demo"; nothing outside of this directory belongs to it, so it may be deleted.
 
@@ -85,7 +85,8 @@ func (c *demoCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 	if c.JSON {
 		return jsonLines(io.out).Encode(c.line(written))
 	}
-	return c.print(io)
+	_, err = fmt.Fprintln(io.out, "Then open http://127.0.0.1:5000. It needs MLflow 3.17 (pip install mlflow); anything else is in", shown(c.Dir)+".")
+	return err
 }
 
 func (c *demoCmd) path(name string) string { return filepath.Join(c.Dir, name) }
@@ -103,13 +104,18 @@ func (c *demoCmd) prepare() error {
 		return fmt.Errorf("open the demo's directory: %w", err)
 	}
 	defer dir.Close()
-	note, err := dir.ReadFile(demoNote)
-	if err == nil && string(note) == demoNoteText {
-		return nil
-	}
 	names, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("read the demo's directory: %w", err)
+	}
+	for _, name := range names {
+		if name.Type()&fs.ModeSymlink != 0 {
+			return usage(fmt.Errorf("%s leads out of the demo's directory: name a new or empty directory", shown(c.path(name.Name()))))
+		}
+	}
+	note, err := dir.ReadFile(demoNote)
+	if err == nil && string(note) == demoNoteText {
+		return nil
 	}
 	// An interrupted demo may have begun to write its note.
 	if len(names) > 1 || len(names) == 1 && (names[0].Name() != demoNote || !strings.HasPrefix(demoNoteText, string(note))) {
@@ -139,9 +145,10 @@ func (c *demoCmd) write(ctx context.Context, io *stdio, log *slog.Logger, archiv
 
 // summarize shows the end of what summary shows.
 func (c *demoCmd) summarize(ctx context.Context, io *stdio, archive *parquetstore.Store, report *migrate.Report) error {
-	moved := report.Moved[migrate.StageExport]
-	fmt.Fprintf(io.out, "%s of %s written to %s in %s\n", plural(moved.Runs, "run"), demo.Project, shown(c.Dir), span(report.Ended.Sub(report.Started)))
-	printCount(io.out, report.Existed[migrate.StageExport], "run", "there already")
+	if moved := report.Moved[migrate.StageExport]; moved.Runs > 0 {
+		fmt.Fprintf(io.out, "%s of %s written to %s in %s\n", plural(moved.Runs, "run"), demo.Project, shown(c.Dir), span(report.Ended.Sub(report.Started)))
+	}
+	printCount(io.out, report.Existed[migrate.StageExport], "run", "written already")
 	s := newSurvey(io.out, false)
 	s.brief = true
 	for _, run := range list(ctx, archive, migrate.Selection{Projects: []string{demo.Project}}).runs {
@@ -200,22 +207,4 @@ func (c *demoCmd) line(written *migrate.Report) jsonDemo {
 		Written: written.Moved[migrate.StageExport].Runs, Existed: written.Existed[migrate.StageExport],
 		Seconds: written.Ended.Sub(written.Started).Round(time.Millisecond).Seconds(),
 	}
-}
-
-func (c *demoCmd) print(io *stdio) error {
-	w := bufio.NewWriter(io.out)
-	fmt.Fprintf(w, "\nLook at it with MLflow 3.17 (pip install mlflow), then open http://127.0.0.1:5000\n\n  cd %s && %s\n", quoted(c.Dir), showDemo)
-	return w.Flush()
-}
-
-// quoted is s as a word for shells.
-func quoted(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(`/\._-+:`, r) && !isWordRune(r) }) {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}
-	return s
-}
-
-func isWordRune(r rune) bool {
-	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r >= 0x80
 }

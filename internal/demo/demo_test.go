@@ -125,15 +125,20 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestIsTheSameEachTime(t *testing.T) {
-	first, second := read(t), read(t)
-	if first.digest != second.digest {
-		t.Errorf("digest %s, then %s", first.digest, second.digest)
-	}
+func TestDemo(t *testing.T) {
+	c := read(t)
+	t.Run("is the same each time", func(t *testing.T) {
+		if again := read(t); again.digest != c.digest {
+			t.Errorf("digest %s, then %s", c.digest, again.digest)
+		}
+	})
+	t.Run("is of a size to try things with", func(t *testing.T) { testSize(t, c) })
+	t.Run("has runs of every fate", func(t *testing.T) { testFates(t, c) })
+	t.Run("calls the best run the best", func(t *testing.T) { testBest(t, c) })
 }
 
-func TestSize(t *testing.T) {
-	c := read(t)
+func testSize(t *testing.T, c content) {
+	t.Helper()
 	if c.runs < 24 || c.runs > 36 {
 		t.Errorf("%d runs", c.runs)
 	}
@@ -164,8 +169,8 @@ func (r run) floats(t *testing.T, path string) migrate.Floats {
 	return values
 }
 
-func TestFates(t *testing.T) {
-	c := read(t)
+func testFates(t *testing.T, c content) {
+	t.Helper()
 	var nan, failed, short, forks int
 	for id, r := range c.runsBy {
 		losses := r.floats(t, "metrics/train/loss")
@@ -208,10 +213,9 @@ func checkFork(t *testing.T, child, parent run) {
 	t.Errorf("%s was forked at step %s, which its parent does not have", child.info.ID, at)
 }
 
-// TestBest: the run that is called the best is.
-func TestBest(t *testing.T) {
+func testBest(t *testing.T, c content) {
+	t.Helper()
 	best, top := "", 0.0
-	c := read(t)
 	for id, r := range c.runsBy {
 		if score, ok := r.scalars["results/val_accuracy"].(migrate.Floats); ok && score[0] > top {
 			best, top = id, score[0]

@@ -12,7 +12,8 @@ import (
 
 func encode(img image.Image) ([]byte, error) {
 	var b bytes.Buffer
-	err := png.Encode(&b, img)
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	err := encoder.Encode(&b, img)
 	return b.Bytes(), err
 }
 

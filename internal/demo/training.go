@@ -127,7 +127,7 @@ func accuracy(loss, noise float64) float64 {
 	if math.IsNaN(loss) {
 		return 1 / float64(len(classes)) // it always says the same
 	}
-	sure := math.Exp(-0.42 * loss)
+	sure := math.Exp(-0.72 * math.Pow(loss, 1.39)) // a tenth where the loss is that of guessing
 	return min(max(sure+noise*(1-sure), 0.04), 1)
 }
 
