@@ -32,7 +32,7 @@ load with --step-multiplier 1.
 
 Examples:
   nexport demo
-  nexport demo /tmp/try && nexport summary --data-path /tmp/try/data --files-path /tmp/try/files`
+  nexport demo try && nexport summary --data-path try/data --files-path try/files`
 }
 
 // Validate checks what Kong cannot.
@@ -85,7 +85,8 @@ func (c *demoCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 	if c.JSON {
 		return jsonLines(io.out).Encode(c.line(written))
 	}
-	_, err = fmt.Fprintln(io.out, "Then open http://127.0.0.1:5000. It needs MLflow 3.17 (pip install mlflow); anything else is in", shown(c.Dir)+".")
+	_, err = fmt.Fprintf(io.out, "Then open http://127.0.0.1:5000. MLflow has to be 3.17 (pip install mlflow).\n"+
+		"All of the demo is in %s, which may be deleted.\n", shown(c.Dir))
 	return err
 }
 
