@@ -164,12 +164,12 @@ func TestEqualsMLflowSQLite(t *testing.T) {
 	ours, uri := sqliteFile(t, "ours.db")
 	createSQLite(t, ours)
 
-	want := dumpSQLite(t, theirs)
-	if diff := cmp.Diff(want, dumpSQLite(t, ours)); diff != "" {
+	created := dumpSQLite(t, ours)
+	if diff := cmp.Diff(dumpSQLite(t, theirs), created); diff != "" {
 		t.Errorf("a database of MLflow (-) and ours (+):\n%s", diff)
 	}
 	run(t, mlflow, "db", "upgrade", uri)
-	if diff := cmp.Diff(want, dumpSQLite(t, ours)); diff != "" {
+	if diff := cmp.Diff(created, dumpSQLite(t, ours)); diff != "" {
 		t.Errorf("mlflow db upgrade changes our database:\n%s", diff)
 	}
 }
@@ -183,12 +183,12 @@ func TestEqualsMLflowPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	want := dumpPostgres(t, theirs)
-	if diff := cmp.Diff(want, dumpPostgres(t, ours)); diff != "" {
+	created := dumpPostgres(t, ours)
+	if diff := cmp.Diff(dumpPostgres(t, theirs), created); diff != "" {
 		t.Errorf("a database of MLflow (-) and ours (+):\n%s", diff)
 	}
 	run(t, mlflow, "db", "upgrade", ours)
-	if diff := cmp.Diff(want, dumpPostgres(t, ours)); diff != "" {
+	if diff := cmp.Diff(created, dumpPostgres(t, ours)); diff != "" {
 		t.Errorf("mlflow db upgrade changes our database:\n%s", diff)
 	}
 }
