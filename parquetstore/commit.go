@@ -142,7 +142,11 @@ func (w *runWriter) syncDirs() error {
 	if !w.filesMade {
 		return nil
 	}
-	for _, dir := range slices.Compact([]string{".", w.at.home, path.Join(w.at.home, path.Dir(w.m.FilesDir)), path.Join(w.at.home, w.m.FilesDir)}) {
+	dirs := []string{".", w.at.home}
+	for dir := range w.fileDirs {
+		dirs = append(dirs, path.Join(w.at.home, dir))
+	}
+	for _, dir := range dirs {
 		if err := w.store.write.files.syncDir(dir); err != nil {
 			return err
 		}

@@ -19,7 +19,9 @@ func (p *pass) sendFiles(a *attr, paths []string) {
 	c := migrate.Chunk{Path: a.path, Kind: a.kind}
 	var members []string
 	var dirs []string
-	if a.kind == migrate.KindFileSet {
+	if recorded := p.reader.members(a); recorded != nil {
+		paths = recorded
+	} else if a.kind == migrate.KindFileSet {
 		for _, path := range paths {
 			found, err := p.reader.listFiles(path)
 			if err != nil {
@@ -40,7 +42,15 @@ func (p *pass) sendFiles(a *attr, paths []string) {
 			}
 		}
 	}
-	p.send(c)
+	p.sendSome(c, files)
+}
+
+// sendSome yields the files of an attribute without steps in pieces.
+func (p *pass) sendSome(c migrate.Chunk, files []migrate.FileRef) {
+	for len(files) > 0 {
+		c.Values = migrate.Files(cut(&files, min(len(files), migrate.MaxChunkPoints)))
+		p.send(c)
+	}
 }
 
 // listFiles returns the regular files below a directory, sorted. It follows no links.

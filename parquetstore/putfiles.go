@@ -18,6 +18,11 @@ import (
 // putFiles copies a chunk's files and returns their paths as the rows have them; empty where there
 // are no bytes, or not any more.
 func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.Files, r migrate.RunReader) ([]string, error) {
+	if c.Kind == migrate.KindFileSet {
+		if err := w.makeDir(setDir(c.Path)); err != nil {
+			return nil, err
+		}
+	}
 	paths := make([]string, len(refs))
 	for i, ref := range refs {
 		file := ManifestFile{Attribute: c.Path, Kind: c.Kind, Name: ref.Name, MIME: ref.MIME, Size: ref.Size}
@@ -38,12 +43,19 @@ func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.
 	return paths, nil
 }
 
+func fileKey(k migrate.Kind, path string) string { return string(k) + "\x00" + path }
+
+// setDir is the directory of a file set below the run's.
+func setDir(path string) string {
+	return fileName(path, fileKey(migrate.KindFileSet, path), "")
+}
+
 // nameFile is where a file goes below the run's directory; i is its number in its attribute.
 func nameFile(f ManifestFile, i int) string {
-	key := string(f.Kind) + "\x00" + f.Attribute
+	key := fileKey(f.Kind, f.Attribute)
 	switch {
 	case f.Kind == migrate.KindFileSet:
-		return path.Join(fileName(f.Attribute, key, ""), fileName(f.Name, f.Name, f.Name))
+		return path.Join(setDir(f.Attribute), fileName(f.Name, f.Name, f.Name))
 	case f.Step != nil:
 		step := strings.ReplaceAll(f.Step.String(), ".", "_")
 		return path.Join(fileName(f.Attribute, key, ""), "step_"+step+"-"+strconv.Itoa(i)+extension(f.Name))
@@ -91,14 +103,22 @@ func (r *cancelReader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
+// makeDir makes a directory below the run's.
+func (w *runWriter) makeDir(name string) error {
+	w.filesMade = true
+	for dir := path.Join(w.m.FilesDir, name); dir != "."; dir = path.Dir(dir) {
+		w.fileDirs[dir] = true
+	}
+	return w.store.write.files.mkdirAll(path.Join(w.at.home, w.m.FilesDir, name))
+}
+
 // createFile creates a file below the run's directory. Should the name be taken, for digests can
 // collide if somebody wants them to, it gets a number.
 func (w *runWriter) createFile(name string) (*diskFile, string, error) {
 	root, dir := w.store.write.files, path.Join(w.at.home, w.m.FilesDir)
-	if err := root.mkdirAll(path.Join(dir, path.Dir(name))); err != nil {
+	if err := w.makeDir(path.Dir(name)); err != nil {
 		return nil, "", err
 	}
-	w.filesMade = true
 	ext := path.Ext(name)
 	for n := 1; ; n++ {
 		try := name

@@ -24,6 +24,7 @@ type reader struct {
 	recordOnce sync.Once
 	records    map[string]*ManifestFile    // by path
 	bare       map[attrKey][]*ManifestFile // those without bytes
+	sets       map[string][]string         // paths of the members of file sets, by attribute
 }
 
 func newReader(s *Store, r *run) *reader {

@@ -97,6 +97,16 @@ func (r *reader) mayBePathless(path string, k migrate.Kind) bool {
 	return len(r.bare[attrKey{path, k}]) > 0
 }
 
+// members returns the paths of a file set's members, empty for those without bytes; nil if the
+// manifest does not have the set.
+func (r *reader) members(a *attr) []string {
+	if a.kind != migrate.KindFileSet {
+		return nil
+	}
+	r.readRecords()
+	return r.sets[a.path]
+}
+
 // pathless returns an attribute's next file without bytes.
 func (p *pass) pathless(path string, k migrate.Kind) (migrate.FileRef, bool) {
 	p.reader.readRecords()
@@ -121,12 +131,16 @@ func (r *reader) readRecords() {
 			return
 		}
 		r.records, r.bare = map[string]*ManifestFile{}, map[attrKey][]*ManifestFile{}
+		r.sets = map[string][]string{}
 		for i := range m.Files {
 			f := &m.Files[i]
 			if f.Path == "" {
 				r.bare[attrKey{f.Attribute, f.Kind}] = append(r.bare[attrKey{f.Attribute, f.Kind}], f)
 			}
 			r.records[f.Path] = f
+			if f.Kind == migrate.KindFileSet {
+				r.sets[f.Attribute] = append(r.sets[f.Attribute], f.Path)
+			}
 		}
 	})
 }

@@ -51,12 +51,13 @@ type runWriter struct {
 	points   int // of the current attribute
 
 	filesMade bool
+	fileDirs  map[string]bool // below the project's files
 	committed bool
 }
 
 // newRunWriter removes what an earlier attempt left.
 func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWriter, error) {
-	w := &runWriter{store: s, at: at, info: info, old: old, seen: map[migrate.Problem]bool{}, m: &Manifest{
+	w := &runWriter{store: s, at: at, info: info, old: old, seen: map[migrate.Problem]bool{}, fileDirs: map[string]bool{}, m: &Manifest{
 		Format: ManifestFormat, Tool: s.write.tool, Source: s.write.cfg.Source, Run: manifestRun(info),
 		SourceState: info.State.String(), Selections: selections(info.Filter),
 		Attributes: ManifestCounts{}, Points: ManifestCounts{}, Parts: []ManifestPart{}, Files: []ManifestFile{},
@@ -147,6 +148,7 @@ func (w *runWriter) chunk(ctx context.Context, c migrate.Chunk, r migrate.RunRea
 		return nil
 	}
 	w.count(c)
+	n := c.Len()
 	var files []string
 	if refs, ok := c.Values.(migrate.Files); ok {
 		var err error
@@ -154,7 +156,14 @@ func (w *runWriter) chunk(ctx context.Context, c migrate.Chunk, r migrate.RunRea
 			return fmt.Errorf("attribute %q: %w", c.Path, err)
 		}
 	}
-	w.points += c.Len()
+	if c.Kind == migrate.KindFileSet {
+		// One row names the directory; the manifest has the members.
+		if w.points > 0 {
+			return nil
+		}
+		c.Values, files = migrate.Files{{}}, []string{path.Join(w.m.FilesDir, setDir(c.Path))}
+	}
+	w.points += n
 	if c.Kind.Series() && w.scalars {
 		if err := w.endGroup(); err != nil {
 			return err
