@@ -99,7 +99,7 @@ func toolName() string {
 
 // fatal marks an error that every other run would meet too.
 func fatal(err error) error {
-	if err != nil && (isDiskFull(err) || errors.Is(err, os.ErrPermission)) {
+	if err != nil && isDiskFull(err) {
 		return fmt.Errorf("%w: %w", err, migrate.ErrFatal)
 	}
 	return err
