@@ -50,6 +50,9 @@ if ! dir=$(find_programs); then
 	log=$(mktemp)
 	install_debian >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 	rm "$log"
-	dir=$(find_programs)
+	if ! dir=$(find_programs); then
+		echo "Debian's postgresql is installed, but initdb, postgres or pg_dump is missing: try apt-get install --reinstall" >&2
+		exit 1
+	fi
 fi
 ln -sfn "$dir" .postgres
