@@ -42,7 +42,7 @@ e2e: venv ## load into real MLflow servers of both lines and read everything bac
 
 bench: venv ## figures, as ratios of one run
 	go test -run '^$$' -bench . -benchmem ./parquetstore ./convert ./mlflow
-	$(E2E) go run ./e2e/bench
+	$(E2E) go run ./e2e/bench $(PARTS)
 
 fuzz: ## each fuzz test for a minute
 	@for pkg in $$(go list ./...); do \

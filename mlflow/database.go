@@ -33,6 +33,8 @@ type database struct {
 // engine is what SQLite and PostgreSQL do differently.
 type engine interface {
 	dialect() schema.Dialect
+	// parameter is the n-th of a statement, which has them in order.
+	parameter(n int) string
 	// handles are for writing and for reading; both may be one. missing is true where there is no
 	// database yet, and create was not asked for.
 	handles(ctx context.Context, create bool) (write, read *sql.DB, missing bool, err error)
@@ -52,7 +54,7 @@ type engine interface {
 const tagHidden = "nexport.hidden"
 
 // sqlBatch makes transactions of some tenths of a second.
-var sqlBatch = batchLimits{points: 20_000, keys: 20_000, params: 5_000, tags: 5_000, bytes: 16 << 20}
+var sqlBatch = batchLimits{points: 50_000, keys: 50_000, params: 5_000, tags: 5_000, bytes: 32 << 20}
 
 func newDatabase(cfg Config, e engine) *database {
 	return &database{engine: e, retry: newRetrier(cfg), workspace: cfg.Workspace, files: artifactPlaces{dir: cfg.ArtifactsDir}}

@@ -35,14 +35,14 @@ const rowsAtOnce = 100
 // insert runs INSERT statements of many rows. head ends before the list of rows, tail follows it; add appends
 // the values of row i.
 func (d *database) insert(ctx context.Context, conn *sql.Conn, head, tail string, rows, width int, add func(args []any, i int) []any) error {
-	return insertRows(ctx, conn, d.numbered, head, tail, rows, width, add)
+	return insertRows(ctx, conn, d.engine, head, tail, rows, width, add)
 }
 
-func insertRows(ctx context.Context, conn *sql.Conn, numbered func(string) string, head, tail string, rows, width int, add func(args []any, i int) []any) error {
+func insertRows(ctx context.Context, conn *sql.Conn, e engine, head, tail string, rows, width int, add func(args []any, i int) []any) error {
 	if rows == 0 {
 		return nil
 	}
-	full, err := conn.PrepareContext(ctx, numbered(insertText(head, tail, min(rows, rowsAtOnce), width)))
+	full, err := conn.PrepareContext(ctx, insertText(e, head, tail, min(rows, rowsAtOnce), width))
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func insertRows(ctx context.Context, conn *sql.Conn, numbered func(string) strin
 		if to-from == min(rows, rowsAtOnce) {
 			_, err = full.ExecContext(ctx, args...)
 		} else {
-			_, err = conn.ExecContext(ctx, numbered(insertText(head, tail, to-from, width)), args...)
+			_, err = conn.ExecContext(ctx, insertText(e, head, tail, to-from, width), args...)
 		}
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func insertRows(ctx context.Context, conn *sql.Conn, numbered func(string) strin
 	return nil
 }
 
-func insertText(head, tail string, rows, width int) string {
+func insertText(e engine, head, tail string, rows, width int) string {
 	var text strings.Builder
 	text.WriteString(head)
 	for i := range rows {
@@ -75,7 +75,7 @@ func insertText(head, tail string, rows, width int) string {
 			if j > 0 {
 				text.WriteByte(',')
 			}
-			fmt.Fprintf(&text, "$%d", i*width+j+1)
+			text.WriteString(e.parameter(i*width + j + 1))
 		}
 		text.WriteByte(')')
 	}

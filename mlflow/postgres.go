@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,8 @@ func newPostgres(uri string) (*postgresEngine, error) {
 }
 
 func (*postgresEngine) dialect() schema.Dialect { return schema.PostgreSQL }
+
+func (*postgresEngine) parameter(n int) string { return "$" + strconv.Itoa(n) }
 
 func (e *postgresEngine) handles(ctx context.Context, _ bool) (write, read *sql.DB, missing bool, err error) {
 	e.mu.Lock()

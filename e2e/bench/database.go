@@ -51,18 +51,16 @@ func (b *bencher) databases() error {
 // sqlite gives the rows of metrics as they were written, and the time of the load.
 func (b *bencher) sqlite(archive string) (rows []row, direct time.Duration, err error) {
 	best := [3]time.Duration{}
-	var peak int64
 	for round := range rounds {
 		file := filepath.Join(b.dir, fmt.Sprintf("direct%d.db", round))
 		unchecked, _, err := b.load(archive, "sqlite:///"+file+"x", "", "--artifacts-dir", b.dir, "--no-check")
 		if err != nil {
 			return nil, 0, err
 		}
-		checked, memory, err := b.load(archive, "sqlite:///"+file, "", "--artifacts-dir", b.dir)
+		checked, _, err := b.load(archive, "sqlite:///"+file, "", "--artifacts-dir", b.dir)
 		if err != nil {
 			return nil, 0, err
 		}
-		peak = max(peak, memory)
 		if rows == nil {
 			if rows, err = rowsOf(file); err != nil {
 				return nil, 0, err
@@ -80,15 +78,15 @@ func (b *bencher) sqlite(archive string) (rows []row, direct time.Duration, err 
 		os.Remove(file)
 		os.Remove(file + "x")
 	}
-	report("SQLite", "a loop of INSERT with the same driver", best, 1.2, peak)
+	report("SQLite", "a loop of INSERT with the same driver", best, 1.2)
 	return rows, best[2], nil
 }
 
-func report(database, loop string, best [3]time.Duration, goal float64, peak int64) {
+func report(database, loop string, best [3]time.Duration, goal float64) {
 	bare, unchecked, checked := best[0].Seconds(), best[1].Seconds(), best[2].Seconds()
 	fmt.Printf("  %-10s  %-38s %6.2f s  1.00\n", database, loop, bare)
 	fmt.Printf("  %-10s  %-38s %6.2f s  %.2f of it (goal <= %.1f)\n", "", "nexport load --no-check", unchecked, unchecked/bare, goal)
-	fmt.Printf("  %-10s  %-38s %6.2f s  +%.0f %% for the check; peak memory %d MiB\n", "", "nexport load", checked, 100*(checked-unchecked)/unchecked, peak>>20)
+	fmt.Printf("  %-10s  %-38s %6.2f s  +%.0f %% for the check\n", "", "nexport load", checked, 100*(checked-unchecked)/unchecked)
 }
 
 // rowsOf reads the rows in the order in which they were written.
@@ -172,7 +170,6 @@ func (b *bencher) postgres(archive string, rows []row) error {
 	}
 	defer server.Stop()
 	best := [3]time.Duration{}
-	var peak int64
 	for range rounds {
 		uri, err := server.Database(context.Background())
 		if err != nil {
@@ -185,11 +182,10 @@ func (b *bencher) postgres(archive string, rows []row) error {
 		if uri, err = server.Database(context.Background()); err != nil {
 			return err
 		}
-		checked, memory, err := b.load(archive, uri, "", "--artifacts-dir", b.dir)
+		checked, _, err := b.load(archive, uri, "", "--artifacts-dir", b.dir)
 		if err != nil {
 			return err
 		}
-		peak = max(peak, memory)
 		bare, err := bareCopy(uri, rows)
 		if err != nil {
 			return err
@@ -200,7 +196,7 @@ func (b *bencher) postgres(archive string, rows []row) error {
 			}
 		}
 	}
-	report("PostgreSQL", fmt.Sprintf("COPY by %d connections", jobs), best, 1.3, peak)
+	report("PostgreSQL", fmt.Sprintf("COPY by %d connections", jobs), best, 1.3)
 	return nil
 }
 
