@@ -51,7 +51,7 @@ func (o original) last(path string) (step string, value float64) {
 	return c.Steps[len(c.Steps)-1].String(), values[len(values)-1]
 }
 
-// picture decodes an image file.
+// picture decodes the last image of an attribute.
 func (o original) picture(path string) image.Image {
 	o.t.Helper()
 	img, _, err := image.Decode(bytes.NewReader(o.bytes(path)))
@@ -67,7 +67,7 @@ func (o original) bytes(path string) []byte {
 	if !ok {
 		o.t.Fatalf("the demo has no file %s", path)
 	}
-	body, err := o.reader.OpenFile(o.t.Context(), files[0])
+	body, err := o.reader.OpenFile(o.t.Context(), files[len(files)-1])
 	if err != nil {
 		o.t.Fatal(err)
 	}

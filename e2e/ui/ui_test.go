@@ -52,13 +52,15 @@ func TestUI(t *testing.T) {
 	}
 	b := open(t, chromium, server.URL(), pictures(t))
 	b.show("experiments", "/#/experiments", demo.Project)
-	b.closeAssistant()
+	b.tidy()
 	b.show("runs", "/#/experiments/"+runs[bestRun].experiment+"/runs", fmt.Sprint(demoRuns), "matching runs", baseRun)
 	checkOverview(t, b, runs)
 	checkFork(t, b, runs)
 	checkCharts(t, b, runs[bestRun])
 	checkComparison(b, runs[bestRun])
-	checkImage(t, b, runs[bestRun])
+	checkImage(t, b, runs[bestRun], "image", "artifacts/confusion_matrix.png", "artifacts/confusion_matrix")
+	step, _ := originalOf(t, bestRun).last("metrics/val/loss")
+	checkImage(t, b, runs[bestRun], "samples", "samples/predictions/step_"+step+".png", "samples/predictions")
 	checkText(t, b, runs[storyRun])
 }
 
@@ -99,13 +101,13 @@ func pictures(t *testing.T) string {
 	return "out"
 }
 
-// closeAssistant closes the panel for questions, which MLflow opens by itself; it stays closed.
-func (b *browser) closeAssistant() {
+// tidy makes pages as one would have them: without the panel for questions, which MLflow opens by
+// itself, and for training. It does nothing where MLflow has none of this.
+func (b *browser) tidy() {
 	b.t.Helper()
-	const button = `button[data-component-id="mlflow.assistant.chat_panel.close"]`
-	if run(b, "look for the assistant", chromedp.Evaluate[bool](fmt.Sprintf("Boolean(document.querySelector('%s'))", button))) {
-		b.do("close the assistant", chromedp.Click(chromedp.CSS(button)))
-	}
+	b.do("tidy the page", chromedp.Evaluate[chromedp.Void](`
+		document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')?.click();
+		[...document.querySelectorAll("label, button, [role=radio]")].find(e => e.innerText.trim() === "Model training")?.click()`))
 }
 
 func checkOverview(t *testing.T, b *browser, runs map[string]place) {
@@ -157,14 +159,14 @@ func checkComparison(b *browser, at place) {
 	b.picture("comparison")
 }
 
-// checkImage: the picture is shown in full size.
-func checkImage(t *testing.T, b *browser, at place) {
+// checkImage: the last picture of an attribute is shown in full size.
+func checkImage(t *testing.T, b *browser, at place, name, artifact, attribute string) {
 	t.Helper()
-	b.show("image", at.address()+"/artifacts/artifacts/confusion_matrix.png", "confusion_matrix.png")
-	size := originalOf(t, bestRun).picture("artifacts/confusion_matrix").Bounds().Size()
-	b.until("picture of the confusion matrix", fmt.Sprintf(
+	b.show(name, at.address()+"/artifacts/"+artifact, artifact)
+	size := originalOf(t, bestRun).picture(attribute).Bounds().Size()
+	b.until("picture "+artifact, fmt.Sprintf(
 		"[...document.images].some(i => i.complete && i.naturalWidth === %d && i.naturalHeight === %d)", size.X, size.Y))
-	b.picture("image")
+	b.picture(name)
 }
 
 // checkText: every line is on the page.
