@@ -90,3 +90,22 @@ func loaded(t *testing.T, out []byte) (moved, existed int64) {
 	t.Fatalf("no summary in\n%s", out)
 	return 0, 0
 }
+
+// TestDemoLinks: a demo does not write through links that lead elsewhere.
+func TestDemoLinks(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, demoNote), []byte(demoNoteText), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(dir, demoFiles)); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	cmd := demoIn(t.Context(), t, dir)
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != exitUsage {
+		t.Errorf("exit code %d (%v), want %d\n%s", code, err, exitUsage, out)
+	}
+	if names, err := os.ReadDir(elsewhere); err != nil || len(names) > 0 {
+		t.Errorf("written elsewhere: %v, %v", names, err)
+	}
+}

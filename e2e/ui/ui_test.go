@@ -40,7 +40,7 @@ func TestUI(t *testing.T) {
 	environment := setting(t, "NEXPORT_TEST_MLFLOW3", "run this by make e2e, or set it to the directory that scripts/venv.sh made")
 	chromium := setting(t, "NEXPORT_TEST_CHROMIUM", "run this by make e2e, or set it to what scripts/chromium.sh prints")
 	t.Setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-	server := serveDemo(t, environment)
+	server, dir := serveDemo(t, environment)
 	runs := places(t, server.URL())
 	if len(runs) != demoRuns {
 		t.Errorf("MLflow has %d runs, want %d", len(runs), demoRuns)
@@ -52,7 +52,7 @@ func TestUI(t *testing.T) {
 	}
 	b := open(t, chromium, server.URL(), pictures(t))
 	b.show("experiments", "/#/experiments", demo.Project)
-	b.tidy()
+	b.closeAssistant()
 	b.show("runs", "/#/experiments/"+runs[bestRun].experiment+"/runs", fmt.Sprint(demoRuns), "matching runs", baseRun)
 	checkOverview(t, b, runs)
 	checkFork(t, b, runs)
@@ -62,31 +62,33 @@ func TestUI(t *testing.T) {
 	step, _ := originalOf(t, bestRun).last("metrics/val/loss")
 	checkImage(t, b, runs[bestRun], "samples", "samples/predictions/step_"+step+".png", "samples/predictions")
 	checkText(t, b, runs[storyRun])
+	checkAll(t, environment, server, dir)
 }
 
-// serveDemo runs the demo and starts the MLflow of the environment on what it made.
-func serveDemo(t *testing.T, environment string) *mlflowserver.Server {
+// serveDemo runs the demo and starts the MLflow of the environment on what it made, in dir.
+func serveDemo(t *testing.T, environment string) (server *mlflowserver.Server, dir string) {
 	t.Helper()
-	dir := t.TempDir()
-	command := filepath.Join(dir, "nexport")
+	parent := t.TempDir()
+	dir = filepath.Join(parent, "nexport-demo")
+	command := filepath.Join(parent, "nexport")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", command, "../../cmd/nexport")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the command: %v\n%s", err, out)
 	}
 	run := exec.CommandContext(t.Context(), command, "demo")
-	run.Dir = dir
+	run.Dir = parent
 	out, err := run.CombinedOutput()
 	if err != nil {
 		t.Fatalf("run the demo: %v\n%s", err, out)
 	}
 	t.Logf("the demo says:\n%s", out)
-	s, err := mlflowserver.StartOn(environment, dir, "sqlite:///"+filepath.Join(dir, "nexport-demo", "mlflow.db"), false)
+	server, err = mlflowserver.StartOn(environment, parent, "sqlite:///"+filepath.Join(dir, "mlflow.db"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Stop)
-	return s
+	t.Cleanup(server.Stop)
+	return server, dir
 }
 
 // pictures empties the directory for pictures.
@@ -101,13 +103,11 @@ func pictures(t *testing.T) string {
 	return "out"
 }
 
-// tidy makes pages as one would have them: without the panel for questions, which MLflow opens by
-// itself, and for training. It does nothing where MLflow has none of this.
-func (b *browser) tidy() {
+// closeAssistant closes the panel for questions, which MLflow opens by itself; it stays closed.
+func (b *browser) closeAssistant() {
 	b.t.Helper()
-	b.do("tidy the page", chromedp.Evaluate[chromedp.Void](`
-		document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')?.click();
-		[...document.querySelectorAll("label, button, [role=radio]")].find(e => e.innerText.trim() === "Model training")?.click()`))
+	b.do("close the assistant", chromedp.Evaluate[chromedp.Void](
+		`document.querySelector('[data-component-id="mlflow.assistant.chat_panel.close"]')?.click()`))
 }
 
 func checkOverview(t *testing.T, b *browser, runs map[string]place) {
@@ -127,9 +127,10 @@ func checkOverview(t *testing.T, b *browser, runs map[string]place) {
 func checkFork(t *testing.T, b *browser, runs map[string]place) {
 	t.Helper()
 	b.show("fork", runs[forkedRun].address(), forkedRun, "Parent run", "sys/forking/step", "3600")
-	var link string
-	b.until("link to the parent", fmt.Sprintf("document.querySelector('a[href$=\"/runs/%s\"]')", runs[baseRun].run))
-	link = run(b, "read the link", chromedp.Evaluate[string](fmt.Sprintf("document.querySelector('a[href$=\"/runs/%s\"]').innerText", runs[baseRun].run)))
+	parent := fmt.Sprintf("document.querySelector('a[href$=\"/runs/%s\"]')", runs[baseRun].run)
+	b.until("link to the parent", parent)
+	b.picture("fork")
+	link := run(b, "read the link", chromedp.Evaluate[string](parent+".innerText"))
 	if strings.TrimSpace(link) != baseRun {
 		t.Errorf("the link to the parent says %q, want %q", link, baseRun)
 	}
@@ -174,4 +175,14 @@ func checkText(t *testing.T, b *browser, at place) {
 	t.Helper()
 	lines := originalOf(t, storyRun).lines("samples/text")
 	b.show("text", at.address()+"/artifacts/samples/text.txt", append([]string{"samples/text.txt"}, lines...)...)
+}
+
+// checkAll compares everything that MLflow has with the archive.
+func checkAll(t *testing.T, environment string, server *mlflowserver.Server, dir string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(environment, "bin", "python"), "-B", "../check.py", "--multiplier", "1",
+		"--data", filepath.Join(dir, "data"), "--files", filepath.Join(dir, "files"), "--uri", server.URL())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("MLflow holds something else than the archive: %v\n%s", err, out)
+	}
 }
