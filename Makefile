@@ -1,9 +1,9 @@
 # Everything a developer does. `make help` lists it.
 SHELL := /bin/bash
 TOOL  := go tool -modfile=tools.mod
-E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2
+E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2 NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres
 
-.PHONY: help build demo test short lint cross e2e bench fuzz tidy venv
+.PHONY: help build demo test short lint cross e2e bench fuzz tidy venv postgres
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,8 +15,8 @@ build: ## the command, in bin/
 demo: build venv ## load an example archive into a real MLflow (stays up until Ctrl-C; DEMO_ONCE=1 does not)
 	scripts/demo.sh
 
-test: venv lint cross ## everything that has to pass
-	go test -race $$(go list ./... | grep -v /e2e)
+test: venv postgres lint cross ## everything that has to pass
+	NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres go test -race $$(go list ./... | grep -v /e2e)
 	$(MAKE) --no-print-directory e2e
 
 short: ## what needs no Python and little time
@@ -37,10 +37,10 @@ cross: ## the static binary for other platforms
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./cmd/nexport || exit 1; \
 	done
 
-e2e: venv ## load into real MLflow servers of both lines and read everything back
-	$(E2E) go test -count=1 -timeout 40m ./e2e/...
+e2e: venv postgres ## load into real MLflow servers and databases of both lines and read everything back
+	$(E2E) go test -count=1 -timeout 60m ./e2e/... ./mlflow/internal/schema
 
-bench: venv ## figures, as ratios of one run
+bench: venv postgres ## figures, as ratios of one run
 	go test -run '^$$' -bench . -benchmem ./parquetstore ./convert ./mlflow
 	$(E2E) go run ./e2e/bench $(PARTS)
 
@@ -57,3 +57,6 @@ tidy: ## go.mod and tools.mod
 
 venv:
 	@scripts/venv.sh
+
+postgres:
+	@scripts/postgres.sh

@@ -161,7 +161,7 @@ func (b *bencher) memory() error {
 		}
 		uri, args := url, []string{"--no-check"}
 		if m.to == "sqlite" {
-			uri, args = "sqlite:///"+filepath.Join(b.dir, name), []string{"--artifacts-dir", b.dir}
+			uri, args = "sqlite:///"+filepath.Join(b.dir, name+".db"), []string{"--artifacts-dir", b.dir}
 		}
 		took, peak, err := b.load(archive, uri, name, args...)
 		if err != nil {
