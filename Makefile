@@ -1,9 +1,10 @@
 # Everything a developer does. `make help` lists it.
 SHELL := /bin/bash
 TOOL  := go tool -modfile=tools.mod
-E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2 NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres
+E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2 NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres \
+	NEXPORT_TEST_CHROMIUM="$$(scripts/chromium.sh)"
 
-.PHONY: help build demo test short lint cross e2e bench fuzz tidy venv postgres
+.PHONY: help build demo test short lint cross e2e bench fuzz tidy venv postgres chromium
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -12,7 +13,7 @@ help: ## list the targets
 build: ## the command, in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/nexport
 
-demo: build venv ## load an example archive into a real MLflow (stays up until Ctrl-C; DEMO_ONCE=1 does not)
+demo: build venv ## make the demo and show it in a real MLflow, until Ctrl-C
 	scripts/demo.sh
 
 test: venv postgres lint cross ## everything that has to pass
@@ -37,7 +38,7 @@ cross: ## the static binary for other platforms
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./cmd/nexport || exit 1; \
 	done
 
-e2e: venv postgres ## load into real MLflow servers and databases of both lines and read everything back
+e2e: venv postgres chromium ## load into real MLflow servers and databases of both lines and read everything back
 	$(E2E) go test -count=1 -timeout 60m ./e2e/... ./mlflow/internal/schema
 
 bench: venv postgres ## figures, as ratios of one run
@@ -60,3 +61,6 @@ venv:
 
 postgres:
 	@scripts/postgres.sh
+
+chromium:
+	@scripts/chromium.sh >/dev/null

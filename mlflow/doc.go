@@ -1,11 +1,13 @@
-// Package mlflow loads runs into an MLflow server over its REST API. It works with the servers
-// of the 2.x and 3.x lines; what a loaded run looks like is in docs/formats/mlflow.md.
+// Package mlflow loads runs into MLflow: over the REST API of a server of the 2.x or 3.x line, or
+// straight into the SQLite or PostgreSQL database of MLflow 2.22 to 3.17. What a loaded run looks like
+// is in docs/formats/mlflow.md.
 //
 //	cfg, err := mlflow.FromEnv(os.Getenv, home) // as MLflow's own client reads it
 //	...
-//	server, err := mlflow.New(cfg)
+//	target, err := mlflow.New(cfg)
 //	...
-//	report, err := migrate.Run(ctx, migrate.Job{Store: archive, Sink: server})
+//	defer target.Close()
+//	report, err := migrate.Run(ctx, migrate.Job{Store: archive, Sink: target})
 //
 // # How a run gets there
 //
@@ -19,6 +21,10 @@
 // A run without that tag is completed by the next load: params and tags are compared, the points
 // of a metric are read back and only those that are not there are sent, files of another size are
 // sent again. An entry that the server refuses becomes a Problem; the rest of its batch is written.
+//
+// Only the last step, a backend, knows whether there is a server or a database (backend.go). In a
+// database a run is hidden until it is finished, and nothing is made where there is no database until
+// the first run is written.
 //
 // # Sources of facts
 //
