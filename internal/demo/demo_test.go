@@ -16,8 +16,15 @@ import (
 	"github.com/nexport-go/migrate/migratetest"
 )
 
+// TestContract reads some runs, of each kind and fate, since it reads them often.
 func TestContract(t *testing.T) {
-	migratetest.TestSource(t, demo.Source{}, migrate.Selection{})
+	sel := migrate.Selection{}
+	for _, id := range []string{
+		"resnet18-lr0.003", "vit-small-lr0.03", "resnet50-lr0.001-batch1024", "story-110m-lr0.0001", "story-35m-lr0.0006-annealed-tales",
+	} {
+		sel.Runs = append(sel.Runs, migrate.RunRef{Project: demo.Project, ID: id})
+	}
+	migratetest.TestSource(t, demo.Source{}, sel)
 }
 
 // content is what reading the whole demo gives.
