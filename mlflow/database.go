@@ -167,8 +167,13 @@ func (d *database) tx(ctx context.Context, op string, f func(conn *sql.Conn) err
 	if err != nil {
 		return d.failed(op, err)
 	}
-	err = d.retry.do(ctx, func() error { return d.failed(op, d.txOn(ctx, write, f)) })
-	if err != nil {
+	return d.again(ctx, op, func() error { return d.txOn(ctx, write, f) })
+}
+
+// again runs f until the database answers, others are out of the way, or patience ends; f starts anew each
+// time.
+func (d *database) again(ctx context.Context, op string, f func() error) error {
+	if err := d.retry.do(ctx, func() error { return d.failed(op, f()) }); err != nil {
 		return &permanentError{err}
 	}
 	return nil

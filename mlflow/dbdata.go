@@ -156,12 +156,20 @@ func (p point) column() (value float64, isNaN bool) {
 }
 
 // stored reads params, tags and the keys of metrics.
-func (d *database) stored(ctx context.Context, runID string) (stored, error) {
-	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]bool{}}
+func (d *database) stored(ctx context.Context, runID string) (s stored, err error) {
 	read, err := d.reader(ctx)
 	if err != nil {
 		return stored{}, err
 	}
+	err = d.again(ctx, "read run", func() (err error) {
+		s, err = d.readStored(ctx, read, runID)
+		return err
+	})
+	return s, err
+}
+
+func (d *database) readStored(ctx context.Context, read *sql.DB, runID string) (stored, error) {
+	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]bool{}}
 	for query, into := range map[string]map[string]string{
 		`SELECT key, value FROM params WHERE run_uuid = $1`: s.params,
 		`SELECT key, value FROM tags WHERE run_uuid = $1`:   s.tags,
@@ -174,16 +182,16 @@ func (d *database) stored(ctx context.Context, runID string) (stored, error) {
 			return err
 		}, runID)
 		if err != nil {
-			return stored{}, d.failed("read run", err)
+			return stored{}, err
 		}
 	}
-	err = d.query(ctx, read, `SELECT key FROM latest_metrics WHERE run_uuid = $1`, func(rows *sql.Rows) error {
+	err := d.query(ctx, read, `SELECT key FROM latest_metrics WHERE run_uuid = $1`, func(rows *sql.Rows) error {
 		var key string
 		err := rows.Scan(&key)
 		s.metrics[key] = true
 		return err
 	}, runID)
-	return s, d.failed("read run", err)
+	return s, err
 }
 
 // holds is not cheaper than reading all.
@@ -206,7 +214,7 @@ func (d *database) points(ctx context.Context, runID string, keys []string) iter
 		}
 		for after, more := int64(-1), true; more; {
 			if after, more, err = d.pointsAfter(ctx, read, runID, after, wanted, yield); err != nil {
-				yield(keyedPoint{}, d.failed("read metrics", err))
+				yield(keyedPoint{}, err)
 				return
 			}
 		}
@@ -215,7 +223,12 @@ func (d *database) points(ctx context.Context, runID string, keys []string) iter
 
 // pointsAfter yields a page of rows. more is false after the last page, and when yield wants no more.
 func (d *database) pointsAfter(ctx context.Context, read *sql.DB, runID string, after int64, wanted map[string]string, yield func(keyedPoint, error) bool) (last int64, more bool, err error) {
-	rows, most, err := d.reading(ctx, read, runID, after)
+	var rows *sql.Rows
+	var most int
+	err = d.again(ctx, "read metrics", func() (err error) {
+		rows, most, err = d.reading(ctx, read, runID, after)
+		return err
+	})
 	if err != nil {
 		return 0, false, err
 	}
@@ -226,7 +239,7 @@ func (d *database) pointsAfter(ctx context.Context, read *sql.DB, runID string, 
 		var p point
 		var isNaN bool
 		if err := rows.Scan(&last, &key, &p.step, &p.time, &p.value, &isNaN); err != nil {
-			return 0, false, err
+			return 0, false, d.failed("read metrics", err)
 		}
 		if isNaN {
 			p.value = math.NaN()
@@ -235,5 +248,5 @@ func (d *database) pointsAfter(ctx context.Context, read *sql.DB, runID string, 
 			return 0, false, nil
 		}
 	}
-	return last, n == most, rows.Err()
+	return last, n == most, d.failed("read metrics", rows.Err())
 }

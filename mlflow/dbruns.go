@@ -25,17 +25,20 @@ func (d *database) experiments(ctx context.Context, layout string) (found []expe
 	}
 	query := `SELECT e.experiment_id, e.name FROM experiments e JOIN experiment_tags t ON t.experiment_id = e.experiment_id
 		WHERE t.key = $1 AND t.value = $2 AND e.lifecycle_stage = 'active'` + d.inWorkspace("$3") + ` ORDER BY e.experiment_id`
-	err = d.query(ctx, read, query, func(rows *sql.Rows) error {
-		var id int64
-		var e experiment
-		if err := rows.Scan(&id, &e.name); err != nil {
-			return err
-		}
-		e.id = strconv.FormatInt(id, 10)
-		found = append(found, e)
-		return nil
-	}, d.withWorkspace(convert.TagLayout, layout)...)
-	return found, d.failed("search experiments", err)
+	err = d.again(ctx, "search experiments", func() error {
+		found = nil
+		return d.query(ctx, read, query, func(rows *sql.Rows) error {
+			var id int64
+			var e experiment
+			if err := rows.Scan(&id, &e.name); err != nil {
+				return err
+			}
+			e.id = strconv.FormatInt(id, 10)
+			found = append(found, e)
+			return nil
+		}, d.withWorkspace(convert.TagLayout, layout)...)
+	})
+	return found, err
 }
 
 // inWorkspace limits a query to the workspace where the database has them.
@@ -161,9 +164,13 @@ func (d *database) loaded(ctx context.Context, experimentIDs []string, id string
 			return
 		}
 		for ids := range slices.Chunk(experimentIDs, 500) {
-			found, err := d.loadedIn(ctx, read, ids, id)
+			var found []target
+			err := d.again(ctx, "search runs", func() (err error) {
+				found, err = d.loadedIn(ctx, read, ids, id)
+				return err
+			})
 			if err != nil {
-				yield(target{}, d.failed("search runs", err))
+				yield(target{}, err)
 				return
 			}
 			for _, run := range found {
@@ -254,12 +261,15 @@ func (d *database) createRun(ctx context.Context, exp experiment, run newRun) (m
 		}
 		return d.insertRun(ctx, conn, made, run)
 	})
+	if err != nil {
+		return target{}, err
+	}
 	for _, tag := range run.tags {
 		if strings.HasPrefix(tag.Key, "nexport.") {
 			made.tags[tag.Key] = tag.Value
 		}
 	}
-	return made, err
+	return made, nil
 }
 
 // runState tells whether a run is there, and whether somebody deleted it.

@@ -84,7 +84,7 @@ func (e *postgresEngine) insertPoints(ctx context.Context, conn *sql.Conn, runID
 	}
 	err := copyPoints(ctx, conn, "metrics", runID, points)
 	var failed *pgconn.PgError
-	if !errors.As(err, &failed) || failed.Code != "23505" { // unique_violation
+	if !errors.As(err, &failed) || failed.Code != uniqueViolation {
 		return err
 	}
 	for _, statement := range []string{
@@ -135,6 +135,8 @@ func (e *postgresEngine) reading(ctx context.Context, read *sql.DB, runID string
 	return rows, math.MaxInt, err
 }
 
+const uniqueViolation = "23505"
+
 // explain knows the classes of error codes (PostgreSQL's manual, appendix A).
 func (e *postgresEngine) explain(err error) (error, bool) {
 	var answer *pgconn.PgError
@@ -148,6 +150,8 @@ func (e *postgresEngine) explain(err error) (error, bool) {
 		return fmt.Errorf("%w: %w", errRefused, err), false
 	case strings.HasPrefix(answer.Code, "40"), answer.Code == "55P03", strings.HasPrefix(answer.Code, "57P"), strings.HasPrefix(answer.Code, "08"):
 		return err, true // rolled back for others' sake, locked, shutting down, connection lost
+	case answer.Code == uniqueViolation:
+		return err, true // somebody made the same at this moment, and it will be found
 	case answer.Code == "42501", strings.HasPrefix(answer.Code, "25006"):
 		return fmt.Errorf("user %q may not write this database: %w: %w", e.config.User, migrate.ErrFatal, err), false
 	case strings.HasPrefix(answer.Code, "53"):
