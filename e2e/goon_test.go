@@ -40,3 +40,18 @@ func pythonCommand(ctx context.Context, t testing.TB, env, script string, args .
 	cmd.Env = append(os.Environ(), "MLFLOW_DISABLE_TELEMETRY=true")
 	return cmd
 }
+
+// mlflowCommand runs MLflow's own command beside the server at uri.
+func mlflowCommand(t *testing.T, env, uri string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(venv(t, env), "bin", "mlflow"), args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "MLFLOW_DISABLE_TELEMETRY=true", "MLFLOW_TRACKING_URI="+uri)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("mlflow %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
