@@ -18,7 +18,7 @@ func TestDemoInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no interrupts to send")
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a demo")
 	cutOff(t, dir, filepath.Join(dir, demoData, "*", "*.parquet"))
 	cutOff(t, dir, filepath.Join(dir, demoArtifacts, "1", "*"))
 	out, err := demoIn(t.Context(), t, dir).Output()
