@@ -64,17 +64,6 @@ func (s *Store) whole(at place, m *Manifest) bool {
 	return len(m.Parts) > 0
 }
 
-// serves reports whether a run need not be written again. One of the Python tool has no manifest,
-// and its part 0 was written last.
-func (h held) serves(info migrate.RunInfo) bool {
-	if h.manifest == nil {
-		return h.parts > 0 && !h.damaged
-	}
-	was := h.manifest.Run.Modified
-	return h.sound() && h.manifest.covers(info.Filter) &&
-		(was.IsZero() || info.Modified.IsZero() || was.Equal(info.Modified))
-}
-
 // sound reports whether nothing is missing of what was selected.
 func (h held) sound() bool {
 	return h.manifest != nil && !h.damaged && h.manifest.SourceState != migrate.Partial.String() && h.manifest.losses() == 0

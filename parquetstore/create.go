@@ -16,12 +16,27 @@ type Config struct {
 	// Source is where the runs come from, for the manifests: the address of a server, say. It
 	// must not have secrets in it.
 	Source string
+	// Renew says which of the runs that the archive has already are written again.
+	Renew Renew
 
 	partBytes  int64                       // a part that has grown to this is ended
 	groupRows  int                         // most rows of a row group
 	groupBytes int                         // about the most memory that a row group's values take
 	fault      func(op, name string) error // asked before each change on disk
 }
+
+// Renew chooses the finished runs that PutRun writes again. A run that is not finished, because
+// something is missing or only some of its attributes were selected, is always completed.
+type Renew int
+
+const (
+	// RenewChanged writes a run again that was modified at the source since.
+	RenewChanged Renew = iota
+	// RenewNone leaves finished runs alone.
+	RenewNone
+	// RenewAll writes every run again.
+	RenewAll
+)
 
 const (
 	defaultPartBytes  = 50 << 20
@@ -106,7 +121,7 @@ func fatal(err error) error {
 }
 
 // PutRun writes a run, if the archive does not have it complete already: with the same selection or
-// all of it, and not modified since. A copy that is being replaced stays until the new one is
+// all of it, and, as Config.Renew says, not modified since. A copy that is being replaced stays until the new one is
 // whole. Result.Target is the run's path without _part_<n>.parquet, below the data directory.
 //
 // A file that the source does not have any more, a value that is too large or not valid UTF-8, and
@@ -138,7 +153,11 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 	if err != nil {
 		return migrate.Result{}, err
 	}
-	if old.serves(info) {
+	stands, err := s.standing(ctx, at, old, info)
+	if err != nil {
+		return migrate.Result{}, err
+	}
+	if stands.serves(s.write.cfg.Renew) {
 		if old.manifest != nil { // a crash may have left the files of an older copy
 			err = s.removeOldFiles(at, old.manifest)
 		}

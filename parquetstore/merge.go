@@ -15,7 +15,8 @@ import (
 // exported in several goes. It is called when the new attributes are written.
 func (w *runWriter) keepUnselected(ctx context.Context) error {
 	f, old := w.info.Filter, w.old.manifest
-	if f.All() || old == nil || reflect.DeepEqual(old.Selections, w.m.Selections) {
+	unrecorded := old == nil && w.old.parts > 0 && !w.old.damaged // of the Python tool
+	if f.All() || old == nil && !unrecorded || old != nil && reflect.DeepEqual(old.Selections, w.m.Selections) {
 		return nil
 	}
 	if err := w.endGroup(); err != nil {
@@ -29,6 +30,9 @@ func (w *runWriter) keepUnselected(ctx context.Context) error {
 		if err := w.keep(ctx, newReader(w.store, run)); err != nil {
 			return fmt.Errorf("keep what was archived before: %w", err)
 		}
+	}
+	if unrecorded { // nobody knows what was selected, so this does not count as more than was selected now
+		return nil
 	}
 	w.noteAge(old.Run.Modified)
 	if len(old.Selections) == 0 {

@@ -82,6 +82,12 @@ func (s *Store) lookup(ref migrate.RunRef) *run {
 	return s.known[ref]
 }
 
+func (s *Store) forget(ref migrate.RunRef) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.known, ref)
+}
+
 func (s *Store) remember(runs []*run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
