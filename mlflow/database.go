@@ -111,26 +111,16 @@ func (d *database) prepare(ctx context.Context, create bool) (*schema.Traits, er
 	return d.known, nil
 }
 
-// create makes the tables and the experiment 0, which MLflow makes only if there is no other. Of two
-// that create at once the slower finds the tables of the other.
+// create makes the tables. Of two that create at once the slower finds those of the other.
 func (d *database) create(ctx context.Context, write *sql.DB) (revision string, err error) {
-	root, err := d.files.fresh()
-	if err != nil {
-		return "", err
-	}
 	err = d.txOn(ctx, write, func(conn *sql.Conn) error {
 		err := schema.Create(ctx, schema.SQL(conn), d.dialect())
 		if errors.Is(err, schema.ErrNotEmpty) {
 			revision, err = schema.Revision(ctx, schema.SQL(conn), d.dialect())
 			return err
 		}
-		if err != nil {
-			return err
-		}
 		revision = schema.Newest
-		now := time.Now().UnixMilli()
-		return d.exec(ctx, conn, `INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time)
-			VALUES (0, 'Default', $1, 'active', $2, $2)`, root+"/0", now)
+		return err
 	})
 	return revision, err
 }

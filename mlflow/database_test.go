@@ -194,6 +194,11 @@ func TestDatabaseHoldsWhatAServerHolds(t *testing.T) {
 			t.Errorf("a server (-) and the database (+) differ:\n%.3000s", diff)
 		}
 		checkLatest(t, db)
+		var name, location string
+		each(t, db, "SELECT name, artifact_location FROM experiments WHERE experiment_id = 0", []any{&name, &location}, func() {})
+		if want := filepath.ToSlash(cfg.ArtifactsDir) + "/0"; name != "Default" || location != want {
+			t.Errorf("experiment 0 is %q in %q, not Default in %q", name, location, want)
+		}
 		if !mustPut(t, newDatabaseSink(t, cfg), example()).Existed {
 			t.Error("a second load did not find the run")
 		}

@@ -87,6 +87,9 @@ func (d *database) ensureExperiment(ctx context.Context, name string, tags []con
 		}
 		switch stage {
 		case "":
+			if err := d.insertDefault(ctx, conn); err != nil {
+				return err
+			}
 			if id, err = d.insertExperiment(ctx, conn, name); err != nil {
 				return err
 			}
@@ -103,6 +106,18 @@ func (d *database) ensureExperiment(ctx context.Context, name string, tags []con
 		return nil
 	})
 	return experiment{strconv.FormatInt(id, 10), name}, err
+}
+
+// insertDefault makes experiment 0 in a database without any: MLflow's clients expect it, and MLflow makes
+// it only if there is no other (SqlAlchemyStore._create_default_experiment).
+func (d *database) insertDefault(ctx context.Context, conn *sql.Conn) error {
+	root, err := d.files.fresh()
+	if err != nil {
+		return err
+	}
+	return d.exec(ctx, conn, `INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time)
+		SELECT 0, 'Default', CAST($1 AS VARCHAR(256)), 'active', CAST($2 AS BIGINT), CAST($2 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM experiments)`,
+		root+"/0", time.Now().UnixMilli())
 }
 
 // experimentNamed gives an empty stage if there is none.
