@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/mlflow"
@@ -45,7 +46,7 @@ func (l *load) print(ctx context.Context, report *migrate.Report) error {
 	if failed > 0 || left > 0 || ctx.Err() != nil {
 		fmt.Fprintln(w, "\nThe same command again leaves alone what is complete and moves the rest.")
 	} else if strings.HasPrefix(l.uri, "sqlite:") && !l.cmd.DryRun {
-		fmt.Fprintf(w, "\nSee them: mlflow server --backend-store-uri %s\n", l.uri)
+		fmt.Fprintf(w, "\nSee them: mlflow server --backend-store-uri %s\n", quoted(l.uri))
 	}
 	return w.Flush()
 }
@@ -112,6 +113,14 @@ func advice(err error) string {
 		return "The server took too long: load again when it is less busy, or with fewer --jobs."
 	}
 	return ""
+}
+
+// quoted is a word for a shell.
+func quoted(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("/:._-", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
 }
 
 func oneLine(err error) string {
