@@ -126,8 +126,10 @@ func (e *sqliteEngine) explain(err error) (error, bool) {
 		what = "is no SQLite database"
 	case sqlite3.SQLITE_CORRUPT:
 		what = "is damaged: restore it from a backup, or load into a new one"
-	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR:
-		what = "cannot be opened or read"
+	case sqlite3.SQLITE_CANTOPEN:
+		what = "cannot be opened: check its permissions and those of its directory"
+	case sqlite3.SQLITE_IOERR:
+		what = "cannot be read or written"
 	default:
 		return err, false
 	}
