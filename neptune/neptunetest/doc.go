@@ -1,0 +1,20 @@
+// Package neptunetest has a fake Neptune 3.x server for tests: it serves projects that are given as Go
+// values, or as the JSON of a world, over the API that the neptune-query client reads, with the same
+// protobuf answers, query language, paging and signed links.
+//
+//	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{{
+//		Workspace: "team", Name: "mnist", Key: "MN",
+//		Runs: []*neptunetest.Run{{ID: "MN-1", CustomID: "first", Attributes: []neptunetest.Attribute{
+//			{Path: "lr", Value: neptunetest.Float(0.1)},
+//			{Path: "loss", Value: neptunetest.FloatSeries{{Step: 1, TimeMS: 1700000000000, Value: 0.5}}},
+//		}}},
+//	}}})
+//	token := server.Token() // all a client needs: the address is in it
+//
+// The server is strict. A request with an unknown field, a missing one, a token of another query or more
+// than real servers are known to take is refused, and the test fails. What happens to single requests, be
+// it an error, a cut answer or an access token that has expired, is decided by Server.SetFault.
+//
+// The behaviour is that of a real server as far as the clients show it: the neptune-query client, unmodified,
+// reads back what was seeded. Where real servers' behaviour is not known, the comments say what was chosen.
+package neptunetest
