@@ -81,7 +81,7 @@ type Histogram struct {
 
 // File is a file in the storage. Without Content the storage has lost it, and downloads answer 404.
 type File struct {
-	Name    string // the end of its path in the storage, of any characters; need not be unique
+	Name    string // the end of its path in the storage, where slashes become underscores; need not be unique
 	MIME    string
 	Size    int64 // as the server tells it
 	Content io.ReaderAt

@@ -165,7 +165,9 @@ func (pi *projectIndex) addFiles(ri *runIndex, a *Attribute) {
 
 func (pi *projectIndex) addFile(ri *runIndex, key fileKey, f File) {
 	hash := sha256.Sum256([]byte(ri.ID + "\x00" + key.attribute + "\x00" + strconv.Itoa(key.i)))
-	path := "runs/" + ri.ID + "/" + hex.EncodeToString(hash[:8]) + "/" + f.Name
+	// Slashes would make segments like "..", which clients take out of links.
+	name := strings.ReplaceAll(f.Name, "/", "_")
+	path := "runs/" + ri.ID + "/" + hex.EncodeToString(hash[:8]) + "-" + name
 	pi.files[path] = f
 	if ri.paths == nil {
 		ri.paths = map[fileKey]string{}
@@ -241,10 +243,7 @@ func uuid(names ...string) string {
 func escapePath(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
-		segments[i] = strings.NewReplacer("+", "%2B").Replace(url.PathEscape(s))
-		if s == "." || s == ".." {
-			segments[i] = strings.ReplaceAll(s, ".", "%2E")
-		}
+		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")
 	}
 	return strings.Join(segments, "/")
 }
