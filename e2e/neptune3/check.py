@@ -131,7 +131,7 @@ class Check:
             for member, after, until in chain:
                 for a in of_type(member, "float_series"):
                     if a["path"] == path:
-                        want += [(p[0], number(p[1])) for p in a["points"] if after < p[0] <= until and len(p) == 3]
+                        want += [(number(p[0]), number(p[1])) for p in a["points"] if after < number(p[0]) <= until and len(p) == 3]
             column = frame[path].dropna() if path in frame.columns else {}
             got = [(step, value) for (_, step), value in column.items()]
             self.equal(f"{run['custom_run_id']!r} {path} with history", bits(got), bits(w for w in sorted(want) if w[1] == w[1]))
@@ -238,7 +238,11 @@ def f32(v):
 
 def bits(rows):
     """Rows in which NaN equals NaN and 0.0 differs from -0.0."""
-    return [tuple(struct.pack("d", v).hex() if isinstance(v, float) else v for v in plain(row)) for row in rows]
+    return [tuple(one(v) if isinstance(v, float) else v for v in plain(row)) for row in rows]
+
+
+def one(v):
+    return "nan" if v != v else struct.pack("d", v).hex()
 
 
 def plain(row):
