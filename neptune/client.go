@@ -1,0 +1,172 @@
+package neptune
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// DefaultTimeout is how long a server may be silent before a request is repeated; it is that of
+	// neptune-query.
+	DefaultTimeout = 60 * time.Second
+
+	maxAnswer    = 1 << 30 // of an answer of the API; those asked for here are some MB
+	maxErrorBody = 4 << 10
+)
+
+// client speaks HTTP with one server. It is safe for concurrent use.
+type client struct {
+	http    *http.Client
+	base    *url.URL
+	auth    *session
+	pace    *pacer
+	timeout time.Duration
+	retry   retrier
+	met     atomic.Bool
+	buffers sync.Pool // *bytes.Buffer
+}
+
+// noRedirect keeps credentials on their host, and POST from becoming a GET that succeeds.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// call is one request to the API. It can be sent again.
+type call struct {
+	op     string
+	method string
+	url    string // absolute, or a path below the server's own
+	query  url.Values
+	body   []byte
+	header http.Header
+	bare   bool // without a bearer token
+	read   func([]byte) error
+}
+
+// post sends in as JSON and hands the answer to read, which must not keep it.
+func (c *client) post(ctx context.Context, op, path string, query url.Values, in any, read func([]byte) error) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return c.do(ctx, call{
+		op: op, method: http.MethodPost, url: path, query: query, body: body,
+		header: http.Header{"Content-Type": {"application/json"}}, read: read,
+	})
+}
+
+func (c *client) getJSON(ctx context.Context, op, path string, query url.Values, out any) error {
+	return c.do(ctx, call{op: op, method: http.MethodGet, url: path, query: query, read: into(out)})
+}
+
+func into(out any) func([]byte) error {
+	return func(b []byte) error { return json.Unmarshal(b, out) }
+}
+
+// do sends a call until it is answered, see retrier.
+func (c *client) do(ctx context.Context, req call) error {
+	return c.retry.do(ctx, func() error { return c.attempt(ctx, req) })
+}
+
+// attempt sends a call once. A bearer token that the server does not take any more is renewed; if it
+// does not take the renewed one either, the API token is exchanged anew.
+func (c *client) attempt(ctx context.Context, req call) error {
+	if req.bare {
+		return c.send(ctx, req, "")
+	}
+	token, err := c.auth.token(ctx, "", false)
+	for renewed := 0; err == nil; renewed++ {
+		err = c.send(ctx, req, token)
+		var api *APIError
+		if renewed == 2 || !errors.As(err, &api) || api.Status != http.StatusUnauthorized {
+			return err
+		}
+		token, err = c.auth.token(ctx, token, renewed > 0)
+	}
+	return err
+}
+
+// send sends a call once with a token.
+func (c *client) send(ctx context.Context, req call, token string) error {
+	if err := c.pace.wait(ctx); err != nil {
+		return err
+	}
+	ctx, idle := watch(ctx, c.timeout)
+	defer idle.stop()
+	request, err := c.request(ctx, req, token)
+	if err != nil {
+		return &permanentError{fmt.Errorf("%s: %w", req.op, err)}
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("%s: %w", req.op, redact(idle.explain(err)))
+	}
+	c.met.Store(true)
+	defer func() {
+		io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
+		response.Body.Close()
+	}()
+	body := &idleReader{response.Body, idle}
+	if response.StatusCode >= 300 {
+		text, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+		return failure(req.op, request, response, text)
+	}
+	return c.read(req, request, response.ContentLength, body)
+}
+
+func (c *client) request(ctx context.Context, req call, token string) (*http.Request, error) {
+	address := req.url
+	if strings.HasPrefix(address, "/") {
+		address = c.base.String() + address
+	}
+	request, err := http.NewRequestWithContext(ctx, req.method, address, bytes.NewReader(req.body))
+	if err != nil {
+		return nil, errors.New("the server's address cannot be used")
+	}
+	if req.query != nil {
+		request.URL.RawQuery = req.query.Encode()
+	}
+	request.Header.Set("User-Agent", "nexport")
+	for key, values := range req.header {
+		request.Header[key] = values
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	return request, nil
+}
+
+// read reads an answer to its end and has it decoded.
+func (c *client) read(req call, request *http.Request, size int64, body io.Reader) error {
+	buffer, _ := c.buffers.Get().(*bytes.Buffer)
+	if buffer == nil {
+		buffer = new(bytes.Buffer)
+	}
+	defer c.buffers.Put(buffer)
+	buffer.Reset()
+	if size > 0 && size < maxAnswer/16 {
+		buffer.Grow(int(size) + bytes.MinRead)
+	}
+	if _, err := buffer.ReadFrom(io.LimitReader(body, maxAnswer)); err != nil {
+		return fmt.Errorf("%s: read the answer of %s: %w", req.op, request.URL.Path, err)
+	}
+	if buffer.Len() == maxAnswer {
+		return &permanentError{fmt.Errorf("%s: the answer of %s is larger than %d bytes", req.op, request.URL.Path, maxAnswer)}
+	}
+	if err := req.read(buffer.Bytes()); err != nil {
+		if start := bytes.TrimSpace(buffer.Bytes()); len(start) > 0 && start[0] == '<' {
+			return &permanentError{fmt.Errorf("%s: %s answers with a web page, is the address that of a Neptune server? Name the server with --neptune-url",
+				req.op, request.URL.Path)}
+		}
+		return fmt.Errorf("%s: %s: %w", req.op, request.URL.Path, &garbledError{err})
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package neptune
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// Config says which server to read and how. Only APIToken is needed.
+type Config struct {
+	// APIToken is what Neptune's clients take as NEPTUNE_API_TOKEN. The address of the server is in it.
+	APIToken string
+	URL      string   // the server's address where the one in the token cannot be reached
+	Projects []string // "workspace/name"; read when a Selection names none
+
+	CABundle    string // PEM file of authorities; empty: the system's
+	ClientCert  string // PEM file with a client certificate
+	ClientKey   string // PEM file of its key; empty: in ClientCert too
+	InsecureTLS bool   // do not check the server's certificate
+
+	// RunsQuery is a condition in Neptune's query language that runs must meet, such as
+	// `sys/tags`:stringSet CONTAINS "best". The server evaluates it.
+	RunsQuery       string
+	IncludeArchived bool // archived and trashed runs too
+	IncludePreviews bool // points of float series that the server has not finished averaging too
+
+	Rate     float64           // requests a second over all workers; 0: as fast as the server answers
+	Timeout  time.Duration     // of silence of the server; 0: DefaultTimeout
+	RetryFor time.Duration     // how long a request is repeated; 0: DefaultRetryFor
+	Client   http.RoundTripper // nil: one made from the TLS fields, with the standard proxy variables
+	Log      *slog.Logger      // nil discards
+
+	sleep func(ctx context.Context, d time.Duration) bool // tests do not wait
+	now   func() time.Time
+}
+
+// FromEnv reads what Neptune's 3.x clients read, by getenv: NEPTUNE_API_TOKEN, NEPTUNE_PROJECT,
+// NEPTUNE_VERIFY_SSL and NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS.
+func FromEnv(getenv func(string) string) (Config, error) {
+	cfg := Config{APIToken: strings.TrimSpace(getenv("NEPTUNE_API_TOKEN"))}
+	if project := strings.TrimSpace(getenv("NEPTUNE_PROJECT")); project != "" {
+		cfg.Projects = []string{project}
+	}
+	if s := getenv("NEPTUNE_VERIFY_SSL"); s != "" {
+		cfg.InsecureTLS = s != "1" && !strings.EqualFold(s, "true")
+	}
+	if s := getenv("NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS"); s != "" {
+		seconds, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(seconds > 0 && seconds < 1e6) {
+			return cfg, fmt.Errorf("NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS=%s is no number of seconds", s)
+		}
+		cfg.Timeout = time.Duration(seconds * float64(time.Second))
+	}
+	return cfg, nil
+}
+
+// withDefaults fills in what the zero value stands for.
+func (c Config) withDefaults() (Config, error) {
+	c.APIToken = strings.TrimSpace(c.APIToken)
+	if c.APIToken == "" {
+		return c, fmt.Errorf("no API token: set NEPTUNE_API_TOKEN (%w)", migrate.ErrUnauthorized)
+	}
+	if c.URL == "" {
+		address, err := tokenAddress(c.APIToken)
+		if err != nil {
+			return c, err
+		}
+		c.URL = address
+	}
+	for _, project := range c.Projects {
+		if err := checkProject(project); err != nil {
+			return c, err
+		}
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.RetryFor <= 0 {
+		c.RetryFor = DefaultRetryFor
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.sleep == nil {
+		c.sleep = sleep
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	return c, nil
+}
+
+func checkProject(name string) error {
+	workspace, project, ok := strings.Cut(name, "/")
+	if !ok || workspace == "" || project == "" || strings.Contains(project, "/") {
+		return fmt.Errorf("project %q: a project is named as workspace/project", name)
+	}
+	return nil
+}
+
+// transport gives connections that stay open for every worker.
+func (c Config) transport() (http.RoundTripper, error) {
+	if c.Client != nil {
+		return c.Client, nil
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 64
+	t.ForceAttemptHTTP2 = false
+	t.ReadBufferSize = 64 << 10
+	t.TLSClientConfig = &tls.Config{InsecureSkipVerify: c.InsecureTLS} //nolint:gosec // as the user asked
+	if c.CABundle != "" {
+		pem, err := os.ReadFile(c.CABundle)
+		if err != nil {
+			return nil, fmt.Errorf("authorities' certificates: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s has no PEM certificates", c.CABundle)
+		}
+		t.TLSClientConfig.RootCAs = pool
+	}
+	if c.ClientKey != "" && c.ClientCert == "" {
+		return nil, errors.New("a client key needs the client certificate that it belongs to")
+	}
+	if c.ClientCert != "" {
+		key := c.ClientKey
+		if key == "" {
+			key = c.ClientCert
+		}
+		pair, err := tls.LoadX509KeyPair(c.ClientCert, key)
+		if err != nil {
+			return nil, fmt.Errorf("client certificate: %w", err)
+		}
+		t.TLSClientConfig.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}

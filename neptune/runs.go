@@ -1,0 +1,292 @@
+package neptune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/neptune/internal/wire3"
+)
+
+const (
+	// searchPage is how many runs are asked for at once. The server takes up to 10,000.
+	searchPage = 5_000
+	// maxListings is how often a listing begins again because runs moved within it.
+	maxListings = 3
+)
+
+// listed are the attributes that a listing asks for.
+var listed = []string{attrID, attrCustomID, attrName, attrCreated, attrModified, attrArchived, attrTrashed, attrParent, attrSize}
+
+// search is a request for a page of runs.
+type search struct {
+	query         string
+	paths         []string
+	offset, limit int
+}
+
+type page struct {
+	entries []wire3.Entry
+	total   int64
+}
+
+type (
+	searchBody struct {
+		Attributes []pathOf   `json:"attributeFilters"`
+		Leader     bool       `json:"experimentLeader"`
+		Pagination pagination `json:"pagination"`
+		Query      *queryOf   `json:"query,omitempty"`
+		Sorting    sorting    `json:"sorting"`
+	}
+	pathOf struct {
+		Path string `json:"path"`
+	}
+	pagination struct {
+		Limit  int `json:"limit"`
+		Offset int `json:"offset"`
+	}
+	queryOf struct {
+		Query string `json:"query"`
+	}
+	sorting struct {
+		Dir string `json:"dir"`
+		By  sortBy `json:"sortBy"`
+	}
+	sortBy struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+	}
+)
+
+// search gets a page of runs, oldest first, so that runs that start meanwhile come at the end: POST
+// /api/leaderboard/v1/proto/leaderboard/entries/search/, as neptune-query 1.11.0 does.
+func (s *Source) search(ctx context.Context, project string, in search) (p page, err error) {
+	body := searchBody{
+		Pagination: pagination{Limit: in.limit, Offset: in.offset},
+		Sorting:    sorting{Dir: "ascending", By: sortBy{Name: attrCreated, Type: "datetime"}},
+	}
+	for _, path := range in.paths {
+		body.Attributes = append(body.Attributes, pathOf{path})
+	}
+	if in.query != "" {
+		body.Query = &queryOf{in.query}
+	}
+	err = s.api.post(ctx, "list runs of "+project, "/api/leaderboard/v1/proto/leaderboard/entries/search/",
+		url.Values{"projectIdentifier": {project}, "type": {"run"}}, body, func(b []byte) (err error) {
+			p.entries, p.total, err = wire3.Search(b)
+			return err
+		})
+	return p, generation(err)
+}
+
+// Runs yields the runs of the selected projects, oldest first within each. Those of Config.Projects
+// are listed if the selection names none. A project that cannot be listed does not keep the others
+// from it; its error comes last.
+func (s *Source) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[migrate.RunInfo, error] {
+	return func(yield func(migrate.RunInfo, error) bool) {
+		if len(sel.Scopes) > 0 && !slices.Contains(sel.Scopes, migrate.ScopeRun) {
+			return
+		}
+		projects, err := s.projects(sel)
+		if err != nil {
+			yield(migrate.RunInfo{}, err)
+			return
+		}
+		var errs []error
+		for _, project := range projects {
+			more, err := s.projectRuns(ctx, project, sel, yield)
+			if !more {
+				return
+			}
+			errs = append(errs, err)
+			if ctx.Err() != nil || errors.Is(err, migrate.ErrFatal) {
+				break
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			yield(migrate.RunInfo{}, err)
+		}
+	}
+}
+
+func (s *Source) projects(sel migrate.Selection) ([]string, error) {
+	projects := sel.Projects
+	if len(projects) == 0 {
+		for _, ref := range sel.Runs {
+			if ref.Project != "" {
+				projects = append(projects, ref.Project)
+			}
+		}
+	}
+	if len(projects) == 0 {
+		projects = s.cfg.Projects
+	}
+	if len(projects) == 0 {
+		return nil, errors.New("no project: name one as workspace/project with --project, or set NEPTUNE_PROJECT")
+	}
+	var distinct []string
+	for _, project := range projects {
+		if err := checkProject(project); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(distinct, project) {
+			distinct = append(distinct, project)
+		}
+	}
+	return distinct, nil
+}
+
+// listing is that of one project.
+type listing struct {
+	source  *Source
+	project string
+	sel     migrate.Selection
+	yield   func(migrate.RunInfo, error) bool
+	seen    map[string]int    // by short ID: the last query that found the run, from 1
+	names   map[string]string // by the ID a run was yielded under: its short ID
+	left    int               // archived and trashed runs left out
+}
+
+// projectRuns yields the runs of one project; more is false if the receiver has had enough.
+func (s *Source) projectRuns(ctx context.Context, project string, sel migrate.Selection,
+	yield func(migrate.RunInfo, error) bool,
+) (more bool, err error) {
+	l := &listing{source: s, project: project, sel: sel, yield: yield, seen: map[string]int{}, names: map[string]string{}}
+	for i, query := range idQueries(project, sel.Runs) {
+		if more, err := l.all(ctx, i+1, both(s.cfg.RunsQuery, query)); !more || err != nil {
+			return more, err
+		}
+	}
+	if l.left > 0 {
+		s.cfg.Log.Info("archived and trashed runs left out", "project", project, "runs", l.left)
+	}
+	return true, nil
+}
+
+// all lists what the query of number n finds, until it has as many runs as the server counts. Runs
+// that vanish from earlier pages shift later ones past the offset; then the listing begins again.
+func (l *listing) all(ctx context.Context, n int, query string) (more bool, err error) {
+	var found, total int64
+	for range maxListings {
+		if total, more, err = l.pass(ctx, n, query, &found); !more || err != nil || found >= total {
+			return more, err
+		}
+		l.source.cfg.Log.Warn("runs moved while they were listed; listing them again",
+			"project", l.project, "counted", total, "listed", found)
+	}
+	return true, fmt.Errorf("list runs of %s: the server counts %d but lists %d: some are missing, start again later",
+		l.project, total, found)
+}
+
+// pass goes through all pages once, whatever their length, and adds to found the runs that no pass
+// of this query found before.
+func (l *listing) pass(ctx context.Context, n int, query string, found *int64) (total int64, more bool, err error) {
+	for offset := 0; ; {
+		in := search{query: query, paths: listed, offset: offset, limit: searchPage}
+		p, err := l.source.search(ctx, l.project, in)
+		if err != nil {
+			return 0, true, err
+		}
+		for _, entry := range p.entries {
+			key := entryKey(entry)
+			before := l.seen[key]
+			if before != n {
+				l.seen[key] = n
+				*found++
+			}
+			if before == 0 && !l.send(key, entry) {
+				return 0, false, nil
+			}
+		}
+		offset += len(p.entries)
+		if len(p.entries) == 0 || p.total > 0 && int64(offset) >= p.total {
+			return p.total, true, nil
+		}
+	}
+}
+
+// entryKey identifies a run of an answer: by the short ID, which every run should have.
+func entryKey(e wire3.Entry) string {
+	if a := e.Get(attrID); a != nil && a.Text != "" {
+		return a.Text
+	}
+	return "\x00" + e.ID
+}
+
+// send yields a run if it is selected. Two runs should not have one custom ID; if they do, the later
+// goes by its short one.
+func (l *listing) send(key string, entry wire3.Entry) (more bool) {
+	run := runInfo(l.project, entry)
+	if !l.source.cfg.IncludeArchived && (isTrue(entry.Get(attrArchived)) || isTrue(entry.Get(attrTrashed))) {
+		l.left++
+		return true
+	}
+	if other, taken := l.names[run.ID]; taken && run.SysID != "" {
+		l.source.cfg.Log.Warn("two runs have one ID; the later goes by its short ID",
+			"project", l.project, "id", run.ID, "run", run.SysID, "other", other)
+		run.ID = run.SysID
+		for _, taken := l.names[run.ID]; taken; _, taken = l.names[run.ID] {
+			run.ID += "'"
+		}
+	}
+	l.names[run.ID] = key
+	return !l.sel.Match(run) || l.yield(run, nil)
+}
+
+func isTrue(a *wire3.Attribute) bool { return a != nil && a.Bool }
+
+// runInfo is what a listing knows of a run.
+func runInfo(project string, e wire3.Entry) migrate.RunInfo {
+	text := func(name string) string {
+		if a := e.Get(name); a != nil {
+			return a.Text
+		}
+		return ""
+	}
+	when := func(name string) time.Time {
+		if a := e.Get(name); a != nil && a.Value == wire3.Datetime {
+			return time.UnixMilli(a.Int).UTC()
+		}
+		return time.Time{}
+	}
+	run := migrate.RunInfo{
+		RunRef: migrate.RunRef{Project: project, ID: text(attrCustomID)},
+		SysID:  text(attrID), Name: text(attrName), Parent: text(attrParent),
+		Created: when(attrCreated), Modified: when(attrModified), State: migrate.Complete,
+	}
+	if run.ID == "" {
+		run.ID = run.SysID
+	}
+	if run.ID == "" {
+		run.ID = e.ID
+	}
+	if size := e.Get(attrSize); size != nil {
+		run.Size = max(size.Int, 0)
+	}
+	return run
+}
+
+// find looks for a run by its ID, custom or short.
+func (s *Source) find(ctx context.Context, ref migrate.RunRef) (sysID string, err error) {
+	p, err := s.search(ctx, ref.Project, search{query: idQuery([]string{ref.ID}), paths: []string{attrID, attrCustomID}, limit: 10})
+	if err != nil {
+		return "", err
+	}
+	for _, e := range p.entries {
+		if a := e.Get(attrCustomID); a != nil && a.Text == ref.ID && !strings.HasPrefix(entryKey(e), "\x00") {
+			return entryKey(e), nil
+		}
+	}
+	for _, e := range p.entries {
+		if entryKey(e) == ref.ID {
+			return ref.ID, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", ref, migrate.ErrNotFound)
+}
