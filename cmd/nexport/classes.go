@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -68,7 +69,10 @@ var meanings = []struct {
 }
 
 // print writes the losses or the notes under a title, nothing if there are none.
-func (cs classes) print(w io.Writer, title string, lossy bool) {
+func (cs classes) print(w io.Writer, title string, lossy bool) { cs.printAs(w, title, lossy, nil) }
+
+// printAs is print with other meanings for some codes.
+func (cs classes) printAs(w io.Writer, title string, lossy bool, others map[migrate.Code]string) {
 	for _, m := range meanings {
 		c := cs[m.code]
 		if c == nil || m.code.Lossy() != lossy {
@@ -78,7 +82,8 @@ func (cs classes) print(w io.Writer, title string, lossy bool) {
 			fmt.Fprintf(w, "\n%s\n", title)
 			title = ""
 		}
-		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.code, count(c.count), plural(c.runs, "run"), m.text)
+		text := cmp.Or(others[m.code], m.text)
+		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.code, count(c.count), plural(c.runs, "run"), text)
 		for _, e := range c.examples {
 			fmt.Fprintf(w, "    %s: %s\n", shown(e.run.String()), shownProblem(e.problem))
 		}

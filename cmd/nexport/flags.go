@@ -11,6 +11,8 @@ import (
 )
 
 type cli struct {
+	Export  exportCmd        `cmd:"" help:"Export runs from Neptune into an archive."`
+	Migrate migrateCmd       `cmd:"" help:"Export runs from Neptune and load them into MLflow, in one go."`
 	Load    loadCmd          `cmd:"" help:"Load an archive into MLflow."`
 	Summary summaryCmd       `cmd:"" help:"Show what an archive holds and what looks wrong."`
 	Demo    demoCmd          `cmd:"" help:"Try it: write a small archive and load it into a new MLflow database."`

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,17 +18,12 @@ type loadCmd struct {
 	archiveFlags
 	Scope []string `help:"What to load: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs" placeholder:"SCOPES"`
 
-	MlflowTrackingURI string     `name:"mlflow-tracking-uri" help:"MLflow's server, as http://host:port, or its database, as sqlite:///mlflow.db or postgresql://user@host/name; else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db." placeholder:"URI"`
-	ArtifactsDir      string     `help:"With a database: directory for artifacts of new experiments (else where the database has them, ./mlruns if it is new), and the --artifacts-destination of its server if it has one." placeholder:"DIR"`
-	StepMultiplier    multiplier `help:"MLflow's steps are whole numbers: Neptune's steps times this (default ${default})." default:"${multiplier}" placeholder:"NUMBER"`
-	NamePrefix        string     `help:"Put in front of the names of experiments." placeholder:"TEXT"`
-	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (default ${default}; name is sys/name)." enum:"project,name" default:"project" placeholder:"WHAT"`
-	Loader            string     `hidden:"" enum:"mlflow" default:"mlflow"` // the Python tool has several
+	mlflowFlags
+	Loader string `hidden:"" enum:"mlflow" default:"mlflow"` // the Python tool has several
 
-	Jobs    int  `short:"j" help:"Runs loaded at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
-	DryRun  bool `help:"Say what would be done, and write nothing."`
-	NoCheck bool `help:"Do not compare with MLflow afterwards."`
-	JSON    bool `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
+	Jobs   int  `short:"j" help:"Runs loaded at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
+	DryRun bool `help:"Say what would be done, and write nothing."`
+	JSON   bool `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
 }
 
 // Help follows the short help.
@@ -67,6 +61,7 @@ func (c *loadCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 	if err != nil {
 		return usage(err)
 	}
+	cfg.DryRun = c.DryRun
 	sink, err := mlflow.New(cfg)
 	if err != nil {
 		return usage(err)
@@ -100,26 +95,6 @@ func (c *loadCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 	return l.finish(ctx, report, err)
 }
 
-func (c *loadCmd) config(log *slog.Logger) (mlflow.Config, error) {
-	home, _ := os.UserHomeDir() // without one there is no credentials file
-	cfg, err := mlflow.FromEnv(os.Getenv, home)
-	if err != nil {
-		return cfg, err
-	}
-	if c.MlflowTrackingURI != "" {
-		cfg.TrackingURI = c.MlflowTrackingURI
-	}
-	cfg.TrackingURI = cmp.Or(cfg.TrackingURI, defaultTrackingURI)
-	cfg.ArtifactsDir = c.ArtifactsDir
-	cfg.StepMultiplier, cfg.NamePrefix = c.StepMultiplier.Multiplier, c.NamePrefix
-	cfg.ExperimentBy = map[string]string{"project": mlflow.ByProject, "name": mlflow.ByName}[c.ExperimentBy]
-	cfg.NoCheck, cfg.DryRun, cfg.Log = c.NoCheck, c.DryRun, log
-	return cfg, nil
-}
-
-// defaultTrackingURI is that of MLflow since 3.7.
-const defaultTrackingURI = "sqlite:///mlflow.db"
-
 func openArchive(f archiveFlags, log *slog.Logger) (*parquetstore.Store, error) {
 	if _, err := os.Stat(f.FilesPath); err != nil {
 		log.Warn("no files directory; files of runs will be missing unless --files-path names it", "err", err)
@@ -129,18 +104,6 @@ func openArchive(f archiveFlags, log *slog.Logger) (*parquetstore.Store, error) 
 		return nil, fmt.Errorf("open the archive: %w", err)
 	}
 	return archive, nil
-}
-
-// withoutSecrets leaves out a user and password, and what may be a token.
-func withoutSecrets(uri string) string {
-	scheme, rest, ok := strings.Cut(uri, "://")
-	if !ok {
-		return uri
-	}
-	rest, _, _ = strings.Cut(rest, "?")
-	host, path, _ := strings.Cut(rest, "/")
-	host = host[strings.LastIndexByte(host, '@')+1:]
-	return strings.TrimRight(scheme+"://"+host+"/"+path, "/")
 }
 
 // load is one load under way.

@@ -1,4 +1,4 @@
-// Command nexport loads archives of Neptune experiments into MLflow, and shows what they hold.
+// Command nexport exports Neptune experiments into archives, loads these into MLflow, and shows what they hold.
 // Run it with --help; the README has the first steps, docs/cli-json.md the form of --json.
 package main
 
@@ -21,12 +21,8 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process at once
 	var c cli
 	k := kong.Parse(&c, kong.Name("nexport"),
-		kong.Description("Load archives of Neptune experiments, as the Python tool neptune-exporter wrote them, into MLflow."),
-		kong.Vars{
-			"version":    version(),
-			"jobs":       strconv.Itoa(migrate.DefaultConcurrency),
-			"multiplier": convert.DefaultMultiplier.String(),
-		},
+		kong.Description("Export Neptune experiments into archives, as the Python tool neptune-exporter wrote them, and load archives into MLflow."),
+		vars(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	term := newTerminal(os.Stderr)
@@ -35,6 +31,15 @@ func main() {
 	err = k.Run(&stdio{out: os.Stdout, term: term}, log)
 	closeLog()
 	k.FatalIfErrorf(exitCoded(ctx, err))
+}
+
+// vars are what flags' texts refer to.
+func vars() kong.Vars {
+	return kong.Vars{
+		"version":    version(),
+		"jobs":       strconv.Itoa(migrate.DefaultConcurrency),
+		"multiplier": convert.DefaultMultiplier.String(),
+	}
 }
 
 // stdio is where a command writes: data to out, everything else to term.

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/parquetstore"
+)
+
+// jsonPlan is what a dry run found.
+type jsonPlan struct {
+	Export   int64 `json:"export"`   // runs that the archive has nothing of
+	Complete int64 `json:"complete"` // that it has in part
+	Renew    int64 `json:"renew"`    // that are finished and would be exported again
+	Keep     int64 `json:"keep"`     // that are finished and would be left alone
+
+	Sampled    int64                  `json:"sampled"`    // runs of which the attributes were looked at
+	Attributes map[migrate.Kind]int64 `json:"attributes"` // estimated from these
+	Requests   int64                  `json:"requests"`   // estimated, at least
+	Bytes      int64                  `json:"bytes"`      // as Neptune counts them; 0 if it does not say
+}
+
+// perSample is of how many runs of a project the attributes are looked at.
+const perSample = 50
+
+// plan says what an export would do.
+func (j *exportJob) plan(ctx context.Context) error {
+	archive, err := openIfThere(j.flags.DataPath, j.flags.FilesPath)
+	if err != nil {
+		return err
+	}
+	if archive != nil {
+		defer archive.Close()
+	}
+	p := jsonPlan{Attributes: map[migrate.Kind]int64{}}
+	for _, name := range j.source.names {
+		runs, err := j.source.list(ctx, name, j.sel)
+		if err != nil && ctx.Err() != nil {
+			return err
+		}
+		if err := j.planRuns(ctx, archive, runs, &p); err != nil {
+			return err
+		}
+	}
+	return j.printPlan(ctx, p)
+}
+
+// openIfThere opens an archive for reading, or returns nil if there is none.
+func openIfThere(data, files string) (*parquetstore.Store, error) {
+	if _, err := os.Stat(data); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	archive, err := parquetstore.Open(data, files)
+	if err != nil {
+		return nil, fmt.Errorf("open the archive: %w", err)
+	}
+	return archive, nil
+}
+
+// planRuns adds the runs of one project.
+func (j *exportJob) planRuns(ctx context.Context, archive *parquetstore.Store, runs []migrate.RunInfo, p *jsonPlan) error {
+	var todo []migrate.RunInfo
+	for _, run := range runs {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		run.Filter = j.sel.Filter
+		keep, err := j.planRun(ctx, archive, run, p)
+		if err != nil {
+			return err
+		}
+		if !keep {
+			todo = append(todo, run)
+			p.Bytes += run.Size
+		}
+	}
+	return j.sample(ctx, todo, p)
+}
+
+func (j *exportJob) planRun(ctx context.Context, archive *parquetstore.Store, run migrate.RunInfo, p *jsonPlan) (keep bool, err error) {
+	stands := parquetstore.Absent
+	if archive != nil {
+		if stands, err = archive.Standing(ctx, run); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case stands == parquetstore.Absent:
+		p.Export++
+	case stands == parquetstore.Unfinished:
+		p.Complete++
+	case j.flags.Overwrite, j.flags.Update && stands == parquetstore.Outdated:
+		p.Renew++
+	default:
+		p.Keep++
+		return true, nil
+	}
+	return false, nil
+}
+
+// sample looks at the attributes of some runs and infers those of all.
+func (j *exportJob) sample(ctx context.Context, runs []migrate.RunInfo, p *jsonPlan) error {
+	step := max(1, (len(runs)+perSample-1)/perSample)
+	var looked int64
+	sum := map[migrate.Kind]int64{}
+	for i := 0; i < len(runs); i += step {
+		if err := j.countAttributes(ctx, runs[i], sum); err != nil {
+			return fmt.Errorf("look at the attributes of %s: %w", runs[i].RunRef, err)
+		}
+		looked++
+	}
+	if looked == 0 {
+		return nil
+	}
+	p.Sampled += looked
+	for kind, n := range sum {
+		n = n * int64(len(runs)) / looked
+		p.Attributes[kind] += n
+		p.Requests += requestsFor(kind, n)
+	}
+	p.Requests += int64(len(runs)) // for the names of the attributes
+	return nil
+}
+
+// countAttributes asks for no attribute of a run, and so learns of all without reading them.
+func (j *exportJob) countAttributes(ctx context.Context, run migrate.RunInfo, sum map[migrate.Kind]int64) error {
+	r, err := j.source.OpenRun(ctx, run)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, err := range r.Chunks(ctx, func(path string, k migrate.Kind) bool {
+		if key := string(k) + "\x00" + path; !seen[key] && run.Filter.Match(path, k) {
+			seen[key] = true
+			sum[k]++
+		}
+		return false
+	}) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requestsFor is about the fewest requests that n attributes of a kind take.
+func requestsFor(k migrate.Kind, n int64) int64 {
+	const perPage, perBatch = 1000, 100
+	switch classOf(k) {
+	case "metrics":
+		return (n + perBatch - 1) / perBatch
+	case "series":
+		return n
+	case "files":
+		return 2 * n // a link and the bytes
+	default:
+		return (n + perPage - 1) / perPage
+	}
+}
+
+func (j *exportJob) printPlan(ctx context.Context, p jsonPlan) error {
+	result := j.source.err()
+	if chosen := j.unmatched(); result == nil && len(chosen) > 0 {
+		result = fmt.Errorf("no runs in Neptune for %s", chosen[0])
+	}
+	if j.flags.JSON {
+		sum := j.head()
+		sum.Plan, sum.ExitCode = &p, exitCode(ctx, result)
+		if result != nil {
+			sum.Error = exitCoded(ctx, result).Error()
+		}
+		return errors.Join(result, jsonLines(j.io.out).Encode(sum))
+	}
+	w := bufio.NewWriter(j.io.out)
+	j.writePlan(w, p)
+	return errors.Join(result, w.Flush())
+}
+
+func (j *exportJob) writePlan(w io.Writer, p jsonPlan) {
+	fmt.Fprintf(w, "Dry run: nothing was written. From %s to %s\n", j.neptune.address, shown(j.flags.DataPath))
+	for _, s := range j.source.states {
+		fmt.Fprintf(w, "  %s: %s\n", shown(s.name), plural(int64(len(s.runs)), "run"))
+	}
+	printCount(w, p.Export, "run", "to be exported")
+	printCount(w, p.Complete, "run", "there in part, to be completed")
+	printCount(w, p.Renew, "run", "to be exported again")
+	printCount(w, p.Keep, "run", "there already")
+	todo := p.Export + p.Complete + p.Renew
+	if todo == 0 {
+		return
+	}
+	about := ""
+	if p.Sampled < todo {
+		about = fmt.Sprintf(" (inferred from %s)", plural(p.Sampled, "run"))
+	}
+	fmt.Fprintf(w, "attributes%s: %s\n", about, byKind(p.Attributes))
+	bytes := "Neptune does not say how many bytes"
+	if p.Bytes > 0 {
+		bytes = "about " + size(p.Bytes) + " in Neptune"
+	}
+	fmt.Fprintf(w, "at least %s; %s\n", plural(p.Requests, "request"), bytes)
+}

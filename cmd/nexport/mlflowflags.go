@@ -1,0 +1,52 @@
+package main
+
+import (
+	"cmp"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/nexport-go/migrate/mlflow"
+)
+
+// mlflowFlags say where to load to, and how.
+type mlflowFlags struct {
+	MlflowTrackingURI string     `name:"mlflow-tracking-uri" help:"MLflow's server, as http://host:port, or its database, as sqlite:///mlflow.db or postgresql://user@host/name; else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db." placeholder:"URI"`
+	ArtifactsDir      string     `help:"With a database: directory for artifacts of new experiments (else where the database has them, ./mlruns if it is new), and the --artifacts-destination of its server if it has one." placeholder:"DIR"`
+	StepMultiplier    multiplier `help:"MLflow's steps are whole numbers: Neptune's steps times this (default ${default})." default:"${multiplier}" placeholder:"NUMBER"`
+	NamePrefix        string     `help:"Put in front of the names of experiments." placeholder:"TEXT"`
+	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (default ${default}; name is sys/name)." enum:"project,name" default:"project" placeholder:"WHAT"`
+	NoCheck           bool       `help:"Do not compare with MLflow afterwards."`
+}
+
+func (c mlflowFlags) config(log *slog.Logger) (mlflow.Config, error) {
+	home, _ := os.UserHomeDir() // without one there is no credentials file
+	cfg, err := mlflow.FromEnv(os.Getenv, home)
+	if err != nil {
+		return cfg, err
+	}
+	if c.MlflowTrackingURI != "" {
+		cfg.TrackingURI = c.MlflowTrackingURI
+	}
+	cfg.TrackingURI = cmp.Or(cfg.TrackingURI, defaultTrackingURI)
+	cfg.ArtifactsDir = c.ArtifactsDir
+	cfg.StepMultiplier, cfg.NamePrefix = c.StepMultiplier.Multiplier, c.NamePrefix
+	cfg.ExperimentBy = map[string]string{"project": mlflow.ByProject, "name": mlflow.ByName}[c.ExperimentBy]
+	cfg.NoCheck, cfg.Log = c.NoCheck, log
+	return cfg, nil
+}
+
+// defaultTrackingURI is that of MLflow since 3.7.
+const defaultTrackingURI = "sqlite:///mlflow.db"
+
+// withoutSecrets leaves out a user and password, and what may be a token.
+func withoutSecrets(uri string) string {
+	scheme, rest, ok := strings.Cut(uri, "://")
+	if !ok {
+		return uri
+	}
+	rest, _, _ = strings.Cut(rest, "?")
+	host, path, _ := strings.Cut(rest, "/")
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	return strings.TrimRight(scheme+"://"+host+"/"+path, "/")
+}
