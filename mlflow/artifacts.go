@@ -28,7 +28,7 @@ func (r *rest) artifacts(_ context.Context, to target) (artifactStore, error) {
 	case u.Scheme == "file" && (u.Host == "" || u.Host == "localhost"):
 		return r.localArtifacts(to, u.Path), nil
 	case u.Scheme == "" && filepath.IsAbs(filepath.FromSlash(to.artifactURI)):
-		return r.localArtifacts(to, to.artifactURI), nil
+		return r.localArtifacts(to, fromLocation(to.artifactURI)), nil
 	case u.Scheme == "":
 		return nil, fmt.Errorf("artifacts of this experiment go to %q, relative to a directory that only the server knows: "+
 			"create the experiment with an absolute location, or load into a new one (--name-prefix): %w", to.artifactURI, migrate.ErrFatal)

@@ -472,11 +472,14 @@ func TestArtifactPlaces(t *testing.T) {
 		(&url.URL{Scheme: "file", Path: filepath.ToSlash(dir) + "/a b/0"}).String(): {below: "a b/1"},
 		"mlflow-artifacts:/0":                                                       {dir: "served", below: "served/1"},
 		"s3://bucket/0":                                                             {dir: "instead", below: "instead/1"},
+		filepath.ToSlash(dir) + "/a%20b%/0":                                         {below: "a b%/1"}, // as MLflow reads it
+		filepath.ToSlash(dir) + "/one":                                              {dir: "given%20%2", below: "given%20%2/1"},
+		"mlflow-artifacts:/../../0":                                                 {dir: "inner"},
 		"mlflow-artifacts:/0#":                                                      {},
 		"s3://bucket/x/0":                                                           {},
 		"mlruns/0":                                                                  {},
 		"file://elsewhere/x/0":                                                      {},
-		filepath.ToSlash(dir) + "/" + strings.Repeat("x", 200) + "/0": {},
+		filepath.ToSlash(dir) + "/" + strings.Repeat("x", 200) + "/0":               {},
 	} {
 		t.Run(location[max(0, len(location)-20):], func(t *testing.T) {
 			cfg := freshSQLite(t)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
@@ -144,6 +145,9 @@ func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name st
 	}
 	root, err := d.artifactRoot(ctx, conn)
 	if err != nil {
+		return 0, err
+	}
+	if _, err := d.files.local(root); err != nil { // before anything is left behind
 		return 0, err
 	}
 	return id, d.exec(ctx, conn, `UPDATE experiments SET artifact_location = $1 WHERE experiment_id = $2`, fmt.Sprintf("%s/%d", root, id), id)
@@ -320,7 +324,7 @@ func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id st
 const maxArtifactURI = 200
 
 func (d *database) insertRun(ctx context.Context, conn *sql.Conn, to target, run newRun) error {
-	if len(to.artifactURI) > maxArtifactURI {
+	if utf8.RuneCountInString(to.artifactURI) > maxArtifactURI {
 		return fmt.Errorf("artifacts would be in %s, which is longer than the %d characters that MLflow keeps: choose a shorter --artifacts-dir: %w",
 			to.artifactURI, maxArtifactURI, migrate.ErrFatal)
 	}

@@ -15,3 +15,6 @@ func WithoutWaiting(cfg Config, waits func(time.Duration)) Config {
 	}
 	return cfg
 }
+
+// SQLiteName is what SQLite gets for an absolute path with slashes.
+var SQLiteName = sqliteName

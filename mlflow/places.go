@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	migrate "github.com/nexport-go/migrate"
@@ -23,7 +24,7 @@ func (a artifactPlaces) fresh() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("directory for artifacts: %w", err)
 	}
-	return filepath.ToSlash(path), nil
+	return toLocation(filepath.ToSlash(path)), nil
 }
 
 // root is where new experiments of a database go that has the given one; "" if it says nothing.
@@ -45,11 +46,11 @@ func (a artifactPlaces) local(location string) (string, error) {
 	}
 	switch {
 	case filepath.IsAbs(filepath.FromSlash(location)):
-		return filepath.FromSlash(location), nil
+		return fromLocation(location), nil
 	case u.Scheme == "file" && (u.Host == "" || u.Host == "localhost"):
 		return fromFilePath(u.Path), nil
 	case u.Scheme == "mlflow-artifacts" && a.dir != "":
-		return filepath.Join(a.dir, filepath.FromSlash(u.Path)), nil
+		return a.below(u.Path)
 	case u.Scheme == "mlflow-artifacts":
 		return "", fmt.Errorf("artifacts of this experiment are kept by an MLflow server: name the directory of its --artifacts-destination (by default mlartifacts, where it was started) "+
 			"with --artifacts-dir, or load over that server: %w", migrate.ErrFatal)
@@ -59,6 +60,51 @@ func (a artifactPlaces) local(location string) (string, error) {
 	}
 	return "", fmt.Errorf("artifacts of this experiment go to %s://, which cannot be written from here: "+
 		"load over an MLflow server with --artifacts-destination, or into a new experiment (--name-prefix) with --artifacts-dir: %w", u.Scheme, migrate.ErrFatal)
+}
+
+// below finds what a server keeps in its --artifacts-destination, and nothing outside of it.
+func (a artifactPlaces) below(path string) (string, error) {
+	inner := filepath.FromSlash("./" + strings.TrimLeft(path, "/"))
+	if !filepath.IsLocal(inner) {
+		return "", fmt.Errorf("artifact location mlflow-artifacts:%s leads out of %s: load into a new experiment (--name-prefix): %w", path, a.dir, migrate.ErrFatal)
+	}
+	return filepath.Join(a.dir, inner), nil
+}
+
+// fromLocation gives the directory of a location that is a plain path. MLflow takes escapes in it for
+// what they stand for (mlflow/utils/file_utils.py, local_file_uri_to_path), and leaves alone what is none.
+func fromLocation(location string) string {
+	var path strings.Builder
+	for i := 0; i < len(location); i++ {
+		if isEscape(location[i:]) {
+			b, _ := strconv.ParseUint(location[i+1:i+3], 16, 8)
+			path.WriteByte(byte(b))
+			i += 2
+			continue
+		}
+		path.WriteByte(location[i])
+	}
+	return filepath.FromSlash(path.String())
+}
+
+// toLocation escapes what fromLocation would change.
+func toLocation(path string) string {
+	var location strings.Builder
+	for i := range len(path) {
+		location.WriteByte(path[i])
+		if isEscape(path[i:]) {
+			location.WriteString("25")
+		}
+	}
+	return location.String()
+}
+
+func isEscape(s string) bool {
+	if len(s) < 3 || s[0] != '%' {
+		return false
+	}
+	_, err := strconv.ParseUint(s[1:3], 16, 8)
+	return err == nil
 }
 
 // fromFilePath takes the slash off in front of a drive.

@@ -29,9 +29,14 @@ type sqliteEngine struct {
 }
 
 // sqlitePath gives the file of an address as SQLAlchemy has it: three slashes and a path, which is
-// relative unless it begins with a fourth one or, on Windows, a drive.
+// relative unless it begins with a fourth one or, on Windows, a drive. Python's drivers with a name
+// are taken if they read the same files; others encrypt, and have a password in the address.
 func sqlitePath(uri string) (string, error) {
-	path, ok := strings.CutPrefix(uri, "sqlite:///")
+	scheme, rest, _ := strings.Cut(uri, ":")
+	if _, driver, named := strings.Cut(scheme, "+"); named && driver != "pysqlite" && driver != "aiosqlite" {
+		return "", fmt.Errorf("the tracking URI is for Python's driver %s: only plain SQLite files, sqlite:///mlflow.db, can be loaded into", driver)
+	}
+	path, ok := strings.CutPrefix(rest, "///")
 	path, _, _ = strings.Cut(path, "?") // options of Python's driver
 	if !ok || path == "" || strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
 		return "", fmt.Errorf("the tracking URI %s names no file: give sqlite:///mlflow.db for one in this directory, or sqlite:////home/me/mlflow.db", uri)
@@ -89,8 +94,16 @@ func (e *sqliteEngine) open(more string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String()
-	return sql.Open("sqlite", name+fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)", sqliteWait.Milliseconds())+more)
+	return sql.Open("sqlite", sqliteName(filepath.ToSlash(path))+fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)", sqliteWait.Milliseconds())+more)
+}
+
+// sqliteName is the address that SQLite itself takes for an absolute path. A drive follows a slash, or it
+// would be taken for a host.
+func sqliteName(path string) string {
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
 func (e *sqliteEngine) insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) error {
