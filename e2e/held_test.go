@@ -66,7 +66,6 @@ func hold(t testing.TB, uri, artifacts, prefix string) held {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	ids := []string{}
 	places := map[string]string{} // of artifacts, by line
 	all := held{}
 	for _, query := range heldQueries {
@@ -82,7 +81,7 @@ func hold(t testing.TB, uri, artifacts, prefix string) held {
 	for of, location := range places {
 		all[of] = append(all[of], files(t, artifactDir(location, artifacts))...)
 	}
-	ids = identities(t, tx)
+	ids := identities(t, tx)
 	return all.normal(strings.NewReplacer(ids...))
 }
 

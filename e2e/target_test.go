@@ -23,6 +23,8 @@ type place struct {
 	artifacts string // for its --artifacts-dir, if it needs one
 	// serve gives the URL of a server that shows it. For a database it may start only now.
 	serve func(t *testing.T) string
+	// state gives all that is there of an archive, to be compared with a state of another moment.
+	state func(t *testing.T, a archiveDirs) held
 }
 
 var targets = []target{
@@ -39,7 +41,10 @@ var targets = []target{
 func overREST(env string, local bool) func(*testing.T) place {
 	return func(t *testing.T) place {
 		url := sharedServer(t, env, local)
-		return place{uri: url, serve: func(*testing.T) string { return url }}
+		return place{
+			uri: url, serve: func(*testing.T) string { return url },
+			state: func(t *testing.T, a archiveDirs) held { return held{"": snapshot(t, a, url)} },
+		}
 	}
 }
 
@@ -72,7 +77,10 @@ func sqliteOf(env string) func(*testing.T) place {
 }
 
 func database(env, dir, uri, artifacts string) place {
-	return place{uri, artifacts, func(t *testing.T) string { return serverOn(t, env, dir, uri).URL() }}
+	return place{
+		uri: uri, artifacts: artifacts, serve: func(t *testing.T) string { return serverOn(t, env, dir, uri).URL() },
+		state: func(t *testing.T, a archiveDirs) held { return hold(t, uri, artifacts, a.prefix) },
+	}
 }
 
 func sqliteURI(dir string) string { return "sqlite:///" + sqliteFile(dir) }
