@@ -97,6 +97,9 @@ func (pi *projectIndex) indexRun(run *Run) (*runIndex, error) {
 		ri.add(a)
 		pi.addFiles(ri, a)
 	}
+	if err := ri.checkNames(); err != nil {
+		return nil, err
+	}
 	ri.addDefault("sys/id", String(run.ID))
 	ri.addDefault("sys/archived", Bool(false))
 	ri.addDefault("sys/trashed", Bool(false))
@@ -115,6 +118,16 @@ func (ri *runIndex) addDefault(path string, v Value) {
 	if ri.byPath[path] == nil {
 		ri.add(&Attribute{Path: path, Value: v})
 	}
+}
+
+// checkNames refuses attributes that give the run another name than it has.
+func (ri *runIndex) checkNames() error {
+	for path, name := range map[string]string{"sys/id": ri.ID, "sys/custom_run_id": ri.CustomID} {
+		if a := ri.byPath[path]; a != nil && a.Value != Value(String(name)) {
+			return fmt.Errorf("attribute %s is %v, not %q as the run says", path, a.Value, name)
+		}
+	}
+	return nil
 }
 
 func checkValue(v Value) error {
