@@ -61,9 +61,9 @@ type floatSeries struct {
 	got    int64   // points of the answers, but for those that came twice
 	from   float64 // step after which the last page was to begin
 	begun  bool
-	full   bool  // the last page had as many points as it could
-	early  bool  // more than its first page was read before its turn
-	alone  bool  // it was asked for once more, alone
+	full   bool // the last page had as many points as it could
+	early  bool // more than its first page was read before its turn
+	alone  bool // it was asked for once more, alone
 	done   bool
 	failed bool
 	damage error // of the last answer

@@ -28,8 +28,8 @@ type objectSeries struct {
 	token  string // where the next page begins; empty: at the start
 	got    int
 	sent   []migrate.Step // of the last point that was sent, if one was
-	begun  bool         // something of it has come
-	alone  bool         // it was asked for alone
+	begun  bool           // something of it has come
+	alone  bool           // it was asked for alone
 	done   bool
 	failed bool
 	damage error // of the last answer

@@ -386,13 +386,13 @@ func TestPreviews(t *testing.T) {
 
 // A receiver may stop at any time; nothing is left running.
 func TestReceiverStops(t *testing.T) {
-	p := project(neptunetest.Attribute{Path: "m", Value: floats(400_000)}, neptunetest.Attribute{Path: "n", Value: floats(10)})
+	p := project(neptunetest.Attribute{Path: "m", Value: floats(150_000)}, neptunetest.Attribute{Path: "n", Value: floats(10)})
 	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
 	r, err := open(t, server, nil).OpenRun(t.Context(), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for stop := range 12 {
+	for stop := range 8 {
 		n := 0
 		for _, err := range r.Chunks(t.Context(), nil) {
 			if err != nil {

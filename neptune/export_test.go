@@ -1,0 +1,23 @@
+package neptune
+
+import (
+	"context"
+	"time"
+)
+
+// WithoutWaits makes a Source not wait between repeats; waits are told to told.
+func WithoutWaits(cfg Config, told func(time.Duration)) Config {
+	cfg.sleep = func(ctx context.Context, d time.Duration) bool {
+		if told != nil {
+			told(d)
+		}
+		return ctx.Err() == nil
+	}
+	return cfg
+}
+
+// At sets the clock of a Source.
+func At(cfg Config, now func() time.Time) Config {
+	cfg.now = now
+	return cfg
+}
