@@ -30,14 +30,17 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir) // no credentials of whoever runs the tests
 			env.Values[serverKey{}] = &watched{}
+			env.Values[neptuneKey{}] = &watchedNeptune{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"unpack": func(ts *testscript.TestScript, _ bool, args []string) { unpack(ts, t, args) },
-			"exit":   exit,
-			"refuse": func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args) },
-			"mlflow": func(ts *testscript.TestScript, _ bool, args []string) { serve(ts, t, args) },
-			"writes": writes,
+			"unpack":  func(ts *testscript.TestScript, _ bool, args []string) { unpack(ts, t, args) },
+			"exit":    exit,
+			"refuse":  func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args) },
+			"mlflow":  func(ts *testscript.TestScript, _ bool, args []string) { serve(ts, t, args) },
+			"writes":  writes,
+			"neptune": func(ts *testscript.TestScript, _ bool, args []string) { serveNeptune(ts, t, args) },
+			"asked":   asked,
 		},
 	})
 }
