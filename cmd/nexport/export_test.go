@@ -358,9 +358,9 @@ func TestExportPartial(t *testing.T) {
 func TestExportListing(t *testing.T) {
 	c := newCommands(t)
 	c.neptune.broken = map[string]error{"ws/a": errors.New("no such luck"), "ws/test": fmt.Errorf("not yours: %w", migrate.ErrUnauthorized)}
-	c.want(exitUnauthorized, "5 runs exported\nProjects whose runs could not all be listed, so that some may be missing:\nws/a: list runs of ws/a: no such luck\nws/test: list runs of ws/test: not yours",
+	c.want(exitUnauthorized, "5 runs exported\nProjects whose runs could not all be listed, so that some may be missing:\nws/a: no such luck\nws/test: not yours",
 		"export", "-w", "ws")
-	c.want(exitUnauthorized, `{"project":"ws/a","runs":3,"error":"list runs of ws/a: no such luck"}`, "export", "-w", "ws", "--json")
+	c.want(exitUnauthorized, `{"project":"ws/a","runs":3,"error":"no such luck"}`, "export", "-w", "ws", "--json")
 }
 
 func TestExportNothing(t *testing.T) {

@@ -119,7 +119,7 @@ func (p *projects) list(ctx context.Context, project string, sel migrate.Selecti
 	var size int64
 	for run, err := range p.Source.Runs(ctx, sel) {
 		if err != nil {
-			state.err = fmt.Errorf("list runs of %s: %w", project, err)
+			state.err = err // names the project
 			break
 		}
 		if len(wanted) > 0 && !wanted[run.ID] && !wanted[run.SysID] {

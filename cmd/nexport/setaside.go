@@ -93,7 +93,7 @@ func (j *exportJob) all(ctx context.Context, project string) (map[string]bool, e
 	ids := map[string]bool{}
 	for run, err := range neptune.Runs(ctx, migrate.Selection{Projects: []string{project}}) {
 		if err != nil {
-			return nil, fmt.Errorf("look for runs that Neptune does not have any more: list runs of %s: %w", project, err)
+			return nil, fmt.Errorf("look for runs that Neptune does not have any more: %w", err)
 		}
 		ids[run.ID] = true
 	}
