@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // seriesRequest is one series of a request for points.
@@ -234,10 +236,17 @@ func (s *Server) floatSeries(c *call) answer {
 			continue
 		}
 		one = appendFloats(one[:0], list, &in, r, limit)
-		entry := appendSetString(nil, 1, r.ID)
-		out = appendMessage(out, 1, appendMessage(entry, 2, one))
+		out = appendEntry(out, appendSetString(nil, 1, r.ID), one)
 	}
 	return protoAnswer(out)
+}
+
+// appendEntry appends a message of id and, in field 2, series. It copies series, which can be large, only once.
+func appendEntry(b, id, series []byte) []byte {
+	b = slices.Grow(b, len(id)+len(series)+24)
+	b = protowire.AppendTag(b, 1, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(len(id)+protowire.SizeTag(2)+protowire.SizeBytes(len(series))))
+	return appendMessage(append(b, id...), 2, series)
 }
 
 // appendFloats appends a ProtoFloatSeriesValuesDTO.
@@ -255,17 +264,21 @@ func appendFloats(b []byte, list []piece, in *seriesBody, r *seriesRequest, limi
 			from = math.Max(from, math.Nextafter(*r.AfterStep, math.Inf(1)))
 		}
 	}
-	var point []byte
-	walk(within(list, from, to), descending, 0, func(p piece, i int) bool {
+	list = within(list, from, to)
+	b = slices.Grow(b, min(limit, total(list))*pointSize)
+	var room [pointSize]byte
+	walk(list, descending, 0, func(p piece, i int) bool {
 		if limit--; limit < 0 {
 			return false
 		}
-		point = appendPoint(point[:0], p.attr.Value.(floats).Point(i))
-		b = appendMessage(b, 2, point)
+		b = appendMessage(b, 2, appendPoint(room[:0], p.attr.Value.(floats).Point(i)))
 		return true
 	})
 	return b
 }
+
+// pointSize is room for a point of usual size, with tag and length.
+const pointSize = 40
 
 // appendPoint appends a ProtoFloatPointValueDTO.
 func appendPoint(b []byte, p Point[float64]) []byte {
