@@ -20,9 +20,13 @@ const (
 	// neptune-query.
 	DefaultTimeout = 60 * time.Second
 
-	maxAnswer    = 1 << 30 // of an answer of the API; those asked for here are some MB
+	maxAnswer    = 128 << 20 // of an answer of the API; those asked for here are some MB
+	maxKept      = 32 << 20  // of a buffer that is kept for the next answer
 	maxErrorBody = 4 << 10
 )
+
+// errTooLarge says that less should be asked for at once.
+var errTooLarge = fmt.Errorf("the answer is larger than %d MB", maxAnswer>>20)
 
 // client speaks HTTP with one server. It is safe for concurrent use.
 type client struct {
@@ -150,16 +154,20 @@ func (c *client) read(req call, request *http.Request, size int64, body io.Reade
 	if buffer == nil {
 		buffer = new(bytes.Buffer)
 	}
-	defer c.buffers.Put(buffer)
+	defer func() {
+		if buffer.Cap() <= maxKept {
+			c.buffers.Put(buffer)
+		}
+	}()
 	buffer.Reset()
-	if size > 0 && size < maxAnswer/16 {
+	if size > 0 && size < maxKept {
 		buffer.Grow(int(size) + bytes.MinRead)
 	}
 	if _, err := buffer.ReadFrom(io.LimitReader(body, maxAnswer)); err != nil {
 		return fmt.Errorf("%s: read the answer of %s: %w", req.op, request.URL.Path, err)
 	}
 	if buffer.Len() == maxAnswer {
-		return &permanentError{fmt.Errorf("%s: the answer of %s is larger than %d bytes", req.op, request.URL.Path, maxAnswer)}
+		return &permanentError{fmt.Errorf("%s: %s: %w", req.op, request.URL.Path, errTooLarge)}
 	}
 	if err := req.read(buffer.Bytes()); err != nil {
 		if start := bytes.TrimSpace(buffer.Bytes()); len(start) > 0 && start[0] == '<' {

@@ -83,7 +83,7 @@ func refusal(err error) bool {
 		return true
 	}
 	var garbled *garbledError
-	return errors.As(err, &garbled)
+	return errors.As(err, &garbled) || errors.Is(err, errTooLarge)
 }
 
 // garbledError is an answer with status 200 that cannot be decoded. It is asked for again a few

@@ -11,8 +11,9 @@ import (
 	"github.com/nexport-go/migrate/neptune/internal/wire3"
 )
 
-// valuesPage is how many attributes are asked for at once, as by neptune-query.
-const valuesPage = 10_000
+// valuesPage is how many attributes are asked for at once. The server takes up to 10,000, but strings
+// can be long.
+const valuesPage = 5_000
 
 // maxNames bounds the bytes of names in one request, as in neptune-query.
 const maxNames = 200_000

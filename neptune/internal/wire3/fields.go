@@ -58,6 +58,21 @@ func (f *fields) next() bool {
 	return true
 }
 
+// short steps to the next field if it is a message of this number, below 16, of less than 128 bytes:
+// next for points, of which there are millions.
+func (f *fields) short(num protowire.Number) bool {
+	if f.err != nil || len(f.rest) < 2 || f.rest[0] != byte(num)<<3|byte(protowire.BytesType) {
+		return false
+	}
+	n := int(f.rest[1])
+	if n >= 0x80 || len(f.rest) < 2+n {
+		return false
+	}
+	f.num, f.kind, f.bits = num, protowire.BytesType, 0
+	f.raw, f.rest = f.rest[2:2+n:2+n], f.rest[2+n:]
+	return true
+}
+
 func (f *fields) fail(code int) bool {
 	f.err = fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(code))
 	return false

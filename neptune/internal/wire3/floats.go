@@ -111,7 +111,7 @@ func (c *Floats) page(b []byte) error {
 	before, points := len(c.Steps), c.Points
 	c.grow(len(b) / pointBytes)
 	f := fields{rest: b}
-	for f.next() {
+	for f.short(2) || f.next() {
 		switch {
 		case f.message(2):
 			if err := c.point(f.raw, points.Last, points.begun); err != nil {
