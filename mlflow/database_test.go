@@ -252,7 +252,7 @@ func TestRunIsHiddenUntilItIsWhole(t *testing.T) {
 	databases(t, func(t *testing.T, fresh func(t *testing.T) mlflow.Config) {
 		cfg := fresh(t)
 		run := example()
-		run.Chunks = append(run.Chunks, floats("m/long", curve(25_000)...)) // more than a transaction takes
+		run.Chunks = append(run.Chunks, floats("m/long", curve(60_000)...)) // more than a transaction takes
 		var m migratetest.Memory
 		m.Add(run)
 		r, err := m.OpenRun(t.Context(), run.Info)

@@ -275,31 +275,46 @@ func (d *database) createRun(ctx context.Context, exp experiment, run newRun) (m
 			}
 		}
 		made.artifactURI = location + "/" + made.runID + "/artifacts"
-		if there {
-			return nil
+		if !there {
+			err = d.insertRun(ctx, conn, made, run)
 		}
-		return d.insertRun(ctx, conn, made, run)
+		if err != nil {
+			return err
+		}
+		made.tags, err = d.ownTags(ctx, conn, made.runID)
+		return err
 	})
 	if err != nil {
 		return target{}, err
 	}
-	for _, tag := range run.tags {
-		if strings.HasPrefix(tag.Key, "nexport.") {
-			made.tags[tag.Key] = tag.Value
-		}
-	}
+	delete(made.tags, tagHidden)
 	return made, nil
 }
 
-// runState tells whether a run is there, and whether somebody deleted it.
+// ownTags reads the tags nexport.*, which are those of another load if that made the run.
+func (d *database) ownTags(ctx context.Context, conn *sql.Conn, runID string) (map[string]string, error) {
+	tags := map[string]string{}
+	err := d.query(ctx, conn, `SELECT key, value FROM tags WHERE run_uuid = $1 AND key LIKE 'nexport.%'`, func(rows *sql.Rows) error {
+		var key string
+		var value sql.NullString
+		err := rows.Scan(&key, &value)
+		tags[key] = value.String
+		return err
+	}, runID)
+	return tags, err
+}
+
+// runState tells whether a run is there, and whether it is deleted: by somebody, or given up by a load.
 func (d *database) runState(ctx context.Context, conn *sql.Conn, runID string) (there, deleted bool, err error) {
 	var stage string
 	var in sql.NullInt64
-	err = conn.QueryRowContext(ctx, d.numbered(`SELECT lifecycle_stage, experiment_id FROM runs WHERE run_uuid = $1`), runID).Scan(&stage, &in)
+	var hidden sql.NullString
+	err = conn.QueryRowContext(ctx, d.numbered(`SELECT r.lifecycle_stage, r.experiment_id, h.value FROM runs r
+		LEFT JOIN tags h ON h.run_uuid = r.run_uuid AND h.key = $1 WHERE r.run_uuid = $2`), tagHidden, runID).Scan(&stage, &in, &hidden)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, false, nil
 	}
-	return err == nil, stage == "deleted" && in.Valid, err
+	return err == nil, stage == "deleted" && (in.Valid || !hidden.Valid), err
 }
 
 func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id string) (string, error) {
@@ -345,9 +360,12 @@ func (d *database) insertRun(ctx context.Context, conn *sql.Conn, to target, run
 // tagRunName is always equal to runs.name.
 const tagRunName = "mlflow.runName"
 
-// deleteRun marks the run, as MLflow does.
+// deleteRun marks the run, as MLflow does. A hidden one is given up: no load completes it.
 func (d *database) deleteRun(ctx context.Context, runID string) error {
 	return d.tx(ctx, "delete run", func(conn *sql.Conn) error {
+		if err := d.exec(ctx, conn, `DELETE FROM tags WHERE key = $1 AND run_uuid = $2`, tagHidden, runID); err != nil {
+			return err
+		}
 		return d.exec(ctx, conn, `UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = $1 WHERE run_uuid = $2`, time.Now().UnixMilli(), runID)
 	})
 }
@@ -374,7 +392,7 @@ func (d *database) show(ctx context.Context, conn *sql.Conn, runID string) error
 	var id string
 	err := conn.QueryRowContext(ctx, d.numbered(`SELECT value FROM tags WHERE key = $1 AND run_uuid = $2`), tagHidden, runID).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil // it was there before
+		return d.shown(ctx, conn, runID)
 	}
 	if err != nil {
 		return err
@@ -391,4 +409,14 @@ func (d *database) show(ctx context.Context, conn *sql.Conn, runID string) error
 		return err
 	}
 	return d.exec(ctx, conn, `DELETE FROM tags WHERE key = $1 AND run_uuid = $2`, tagHidden, runID)
+}
+
+// shown makes sure that a run which is not hidden is in an experiment.
+func (d *database) shown(ctx context.Context, conn *sql.Conn, runID string) error {
+	var in sql.NullInt64
+	err := conn.QueryRowContext(ctx, d.numbered(`SELECT experiment_id FROM runs WHERE run_uuid = $1`), runID).Scan(&in)
+	if err == nil && !in.Valid {
+		err = errors.New("another load, of another version of the run, has given up what this one wrote; load again")
+	}
+	return err
 }

@@ -82,6 +82,21 @@ func (l *load) close() {
 // note keeps a problem for the report.
 func (l *load) note(p migrate.Problem) { l.problems = append(l.problems, p) }
 
+// errStale: what an earlier load left is of another version of the source, so it cannot be completed.
+var errStale = errors.New("an earlier load left the run unfinished, and the source has changed since: load again")
+
+// unfinished reports whether an earlier load left the run hidden. So it is nobody else's.
+func (l *load) unfinished() bool {
+	return l.resumed && l.to.tags[tagHidden] != "" && l.sink.plan == nil
+}
+
+// giveUp leaves what cannot be completed to `mlflow gc`.
+func (l *load) giveUp(ctx context.Context) error {
+	l.sink.cfg.Log.Info("begins anew: the source has changed since a load was cut off", "run", l.run.String(), "left", l.to.runID)
+	l.project.forget(l.run.RunRef)
+	return l.sink.to.deleteRun(ctx, l.to.runID)
+}
+
 // readStart finds a start time for runs that do not say theirs: that of their first point.
 func (l *load) readStart(ctx context.Context) error {
 	first := migrate.NoTime
@@ -126,6 +141,9 @@ func (l *load) open(ctx context.Context) error {
 	}
 	tags = append(tags, convert.Tag{Key: convert.TagState, Value: convert.StateLoading})
 	if l.to, err = l.create(ctx, exp, tags); err != nil {
+		return err
+	}
+	if err := l.sink.sameSteps(l.run, l.to); err != nil { // another load made it in this moment
 		return err
 	}
 	l.project.put(l.run.RunRef, l.to)

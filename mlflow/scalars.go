@@ -64,6 +64,9 @@ func (l *load) logParams(ctx context.Context) error {
 	for _, p := range l.params {
 		l.want.params[p.key] = p.value
 		if was, there := l.was.params[p.key]; there {
+			if was != p.value && l.unfinished() {
+				return errStale
+			}
 			if was != p.value {
 				delete(l.want.params, p.key)
 				l.note(migrate.Problem{Path: p.key, Code: migrate.CodeDiffers, Text: fmt.Sprintf("the server has the param %q and MLflow cannot change params", clip(was))})
@@ -75,6 +78,11 @@ func (l *load) logParams(ctx context.Context) error {
 		}
 	}
 	l.params = nil
+	for key := range l.was.params {
+		if _, wanted := l.want.params[key]; !wanted && l.unfinished() {
+			return errStale
+		}
+	}
 	return l.flush(ctx)
 }
 

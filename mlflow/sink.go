@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -98,8 +99,17 @@ func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRea
 		}
 	}
 	l := &load{sink: s, project: p, run: run, source: r, traits: known, to: before, resumed: found}
-	defer l.close()
-	if err := l.do(ctx); err != nil {
+	defer func() { l.close() }()
+	err = l.do(ctx)
+	if errors.Is(err, errStale) {
+		if err = l.giveUp(ctx); err != nil {
+			return migrate.Result{}, err
+		}
+		l.close()
+		l = &load{sink: s, project: p, run: run, source: r, traits: known}
+		err = l.do(ctx)
+	}
+	if err != nil {
 		return migrate.Result{Target: l.to.runID}, err
 	}
 	return migrate.Result{Target: l.to.runID, Problems: l.problems}, nil
@@ -197,6 +207,13 @@ func (p *project) put(ref migrate.RunRef, t target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.runs[convert.RunID(ref)] = t
+}
+
+// forget makes room for another run of that identity.
+func (p *project) forget(ref migrate.RunRef) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.runs, convert.RunID(ref))
 }
 
 // experiment returns the experiment of that name, made and tagged if need be.

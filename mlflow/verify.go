@@ -21,6 +21,9 @@ func (l *load) check(ctx context.Context) error {
 	if err != nil || len(problems) == 0 {
 		return err
 	}
+	if l.unfinished() && slices.ContainsFunc(problems, func(p migrate.Problem) bool { return p.Code != migrate.CodeMissing }) {
+		return errStale
+	}
 	errs := []error{fmt.Errorf("MLflow run %s is not what was sent (%d differences); loading again sends what is missing", l.to.runID, len(problems))}
 	for _, p := range problems[:min(len(problems), 5)] {
 		errs = append(errs, errors.New(p.String()))
@@ -129,7 +132,8 @@ func (s *Sink) VerifyRun(ctx context.Context, run migrate.RunInfo, r migrate.Run
 	if err := s.sameSteps(run, before); err != nil {
 		return nil, err
 	}
-	reading := &Sink{cfg: s.cfg, to: newPlanner(s.to)} // compares as a load would, and sends nothing
+	plan := newPlanner(s.to)
+	reading := &Sink{cfg: s.cfg, to: plan, plan: plan} // compares as a load would, and sends nothing
 	l := &load{sink: reading, project: p, run: run, source: r, traits: known, to: before, resumed: true}
 	defer l.close()
 	return l.verify(ctx, before.tags[convert.TagState])
