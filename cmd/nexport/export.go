@@ -135,7 +135,7 @@ func (j *exportJob) export(ctx context.Context, sink migrate.Sink, target string
 	if sink != nil {
 		stages = append(stages, migrate.StageLoad)
 	}
-	stop := j.view.show(j.io.term, stages)
+	stop := j.view.show(j.io.term, stages, j.flags.Jobs)
 	report, err := migrate.Run(ctx, migrate.Job{
 		Source: j.source, Store: &watchedStore{Store: j.archive, view: j.view}, Sink: sink, Selection: j.sel,
 		Concurrency: j.flags.Jobs, Observe: out.observe, Log: j.log,

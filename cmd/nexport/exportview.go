@@ -104,9 +104,9 @@ func (r *watchedReader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2
 const maxLanes = 8
 
 // show shows the progress until stop is called.
-func (v *exportView) show(term *terminal, stages []migrate.Stage) (stop func()) {
+func (v *exportView) show(term *terminal, stages []migrate.Stage, jobs int) (stop func()) {
 	if term.tty {
-		return v.showBars(term, stages)
+		return v.showBars(term, stages, min(jobs, maxLanes))
 	}
 	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -145,14 +145,14 @@ func (v *exportView) place() string {
 	return fmt.Sprintf("project %d/%d, %s", v.seen, v.projects, short(shown(v.project), maxShownID))
 }
 
-func (v *exportView) showBars(term *terminal, stages []migrate.Stage) (stop func()) {
+func (v *exportView) showBars(term *terminal, stages []migrate.Stage, lanes int) (stop func()) {
 	p := mpb.New(mpb.WithOutput(term.file), mpb.WithWidth(24), mpb.WithRefreshRate(200*time.Millisecond))
 	var bars []*mpb.Bar
 	for _, stage := range stages {
 		bars = append(bars, v.bar(p, stage))
 	}
-	for i := range maxLanes {
-		bars = append(bars, p.New(1, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return v.lane(i) }))))
+	for i := range lanes {
+		bars = append(bars, p.New(1, mpb.NopStyle(), mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return v.lane(i, stages) }))))
 	}
 	term.through(p)
 	done, gone := make(chan struct{}), make(chan struct{})
@@ -178,7 +178,7 @@ func (v *exportView) showBars(term *terminal, stages []migrate.Stage) (stop func
 }
 
 func (v *exportView) bar(p *mpb.Progress, stage migrate.Stage) *mpb.Bar {
-	return p.New(1, mpb.BarStyle(),
+	return p.New(0, mpb.BarStyle(), // of a total that changes
 		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string {
 			s := v.stages[stage].now()
 			return fmt.Sprintf("%s %s/%s runs ", stage, count(s.ended), count(s.runs))
@@ -193,20 +193,29 @@ func (v *exportView) bar(p *mpb.Progress, stage migrate.Stage) *mpb.Bar {
 	)
 }
 
-// lane describes the i-th of the runs that are being exported.
-func (v *exportView) lane(i int) string {
-	runs := v.stages[migrate.StageExport].inFlight()
-	if i >= len(runs) {
-		return ""
+// lane describes the i-th of the runs that are being moved.
+func (v *exportView) lane(i int, stages []migrate.Stage) string {
+	for _, stage := range stages {
+		runs := v.stages[stage].inFlight()
+		if i < len(runs) {
+			return v.flight(stage, runs[i])
+		}
+		i -= len(runs)
 	}
-	run := runs[i]
+	return ""
+}
+
+func (v *exportView) flight(stage migrate.Stage, run flight) string {
+	name := run.ref.ID
+	if v.projects > 1 {
+		name = run.ref.String()
+	}
+	parts := []string{string(stage) + " " + short(shown(name), maxShownID)}
 	v.mu.Lock()
-	class := v.class[run.ref]
-	v.mu.Unlock()
-	parts := []string{short(shown(run.ref.ID), maxShownID)}
-	if class != "" {
+	if class := v.class[run.ref]; class != "" && stage == migrate.StageExport {
 		parts = append(parts, class)
 	}
+	v.mu.Unlock()
 	if run.totals.Points > 0 {
 		parts = append(parts, plural(run.totals.Points, "point"))
 	}
