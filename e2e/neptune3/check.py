@@ -15,8 +15,9 @@ import struct
 import sys
 import tempfile
 
+import neptune_query
 import neptune_query.runs as nq
-from neptune_query import filters
+from neptune_query import experimental, filters
 
 SCALARS = {"int", "float", "string", "bool", "datetime", "string_set"}
 OTHER_SERIES = {"string_series", "histogram_series", "file_series"}
@@ -48,6 +49,7 @@ class Check:
             self.series(run)
             self.files(run)
         self.whole_project()
+        self.experiments()
 
     def listing(self):
         everybody = sorted(r["custom_run_id"] for r in self.runs)
@@ -214,10 +216,31 @@ class Check:
             )
             got = collections.Counter({path: int(frame[path].notna().sum()) for path in frame.columns})
             self.equal(f"points of {kind} of all runs", dict(+got), dict(+want))
-        if not (attributes := sorted({a["path"] for r in self.runs for a in of_type(r, "int")})):
-            return
+        ids = [r["sys_id"] for r in self.runs]
+        created = {r["sys_id"]: value(r, "sys/creation_time") for r in self.runs}
         table = nq.fetch_runs_table(project=self.project, runs=".+", attributes=["sys/id"], sort_direction="asc")
-        self.equal("table of IDs", sorted(table["sys/id"]), sorted(r["sys_id"] for r in self.runs))
+        self.equal("IDs by creation time", list(table["sys/id"]), sorted(ids, key=created.get))
+        named = filters.Filter.matches(filters.Attribute("sys/custom_run_id", type="string"), ".+")
+        table = experimental.fetch_runs_table_global(
+            runs=named,
+            attributes=["sys/id"],
+            sort_by=filters.Attribute("sys/id", type="string"),
+            sort_direction="asc",
+        )
+        mine = table.xs(self.project, level="project")
+        self.equal("IDs over all projects", list(mine["sys/id"]), sorted(ids))
+
+    def experiments(self):
+        heads = [r for r in self.world["runs"] if value(r, "sys/experiment/is_head")]
+        names = sorted(value(r, "sys/name") for r in heads)
+        self.equal("experiments", sorted(neptune_query.list_experiments(project=self.project, experiments=".+")), names)
+        table = neptune_query.fetch_experiments_table(
+            project=self.project,
+            experiments=filters.Filter.eq(filters.Attribute("sys/failed", type="bool"), False) & filters.Filter.exists("sys/name"),
+            attributes=["sys/owner"],
+        )
+        want = sorted((value(r, "sys/name"), value(r, "sys/owner")) for r in heads if value(r, "sys/failed") is False)
+        self.equal("owners of experiments that did not fail", sorted(table["sys/owner"].items()), want)
 
 
 def of_type(run, kind):

@@ -86,6 +86,9 @@ func NewServer(t testing.TB, opts Options) *Server {
 // Start starts a server without a test; it must be closed.
 func Start(opts Options) (*Server, error) {
 	setDefaults(&opts)
+	if _, known := linkNames[opts.Provider]; !known {
+		return nil, fmt.Errorf("storage provider %q; gcp, aws and azure are known", opts.Provider)
+	}
 	ix, err := newIndex(opts.Projects)
 	if err != nil {
 		return nil, err
