@@ -48,13 +48,14 @@ type (
 	}
 )
 
-// seriesOf asks for a run's own points: those of a fork's ancestors are read with the ancestors.
-func (r *reader) seriesOf(path string) seriesOf {
-	return seriesOf{Holder: holder{r.holder, "experiment"}, Attribute: path, Lineage: "NONE", EntityType: "RUN"}
+// seriesIn asks for a run's own points: those of a fork's ancestors are read with the ancestors.
+func seriesIn(run, path string) seriesOf {
+	return seriesOf{Holder: holder{run, "experiment"}, Attribute: path, Lineage: "NONE", EntityType: "RUN"}
 }
 
 // floatSeries is one that is read page by page.
 type floatSeries struct {
+	holder string // the run, as the API calls it
 	path   string
 	exists bool // the server says that it has points
 	points wire3.Floats
@@ -145,15 +146,18 @@ func (p *pass) fill(ctx context.Context, rest []*floatSeries) error {
 // floatPages gets one page for each of a batch. If the server refuses, it gets half as many at once,
 // down to the series that is to blame.
 func (p *pass) floatPages(ctx context.Context, batch []*floatSeries, limit int) error {
-	err := p.floatPage(ctx, batch, limit)
+	err := p.reader.floatPage(ctx, batch, limit)
 	if err != nil && !refusal(err) {
 		return err
 	}
+	if err == nil {
+		p.losses = 0
+	}
 	if err != nil && len(batch) > 1 {
-		if err := p.floatPages(ctx, batch[:len(batch)/2], limit); err != nil {
+		if err := p.floatPages(p.tries(ctx), batch[:len(batch)/2], limit); err != nil {
 			return err
 		}
-		return p.floatPages(ctx, batch[len(batch)/2:], limit)
+		return p.floatPages(p.tries(ctx), batch[len(batch)/2:], limit)
 	}
 	for _, s := range batch {
 		switch {
@@ -174,6 +178,7 @@ func (p *pass) floatPages(ctx context.Context, batch []*floatSeries, limit int) 
 
 func (p *pass) broken(s *floatSeries, err error) {
 	s.done, s.failed = true, true
+	p.losses++
 	where := ""
 	if s.got > 0 {
 		where = fmt.Sprintf("beyond step %s, after %d points: ", strconv.FormatFloat(s.points.Last, 'f', -1, 64), s.got)
@@ -183,11 +188,10 @@ func (p *pass) broken(s *floatSeries, err error) {
 
 // floatPage sends one request: POST /api/leaderboard/v1/proto/attributes/series/float, as
 // neptune-query 1.11.0 does.
-func (p *pass) floatPage(ctx context.Context, batch []*floatSeries, limit int) error {
-	r := p.reader
+func (r *reader) floatPage(ctx context.Context, batch []*floatSeries, limit int) error {
 	body := seriesBody{Limit: limit, Order: "ascending"}
 	for i, s := range batch {
-		request := seriesRequest{ID: strconv.Itoa(i), Series: r.seriesOf(s.path)}
+		request := seriesRequest{ID: strconv.Itoa(i), Series: seriesIn(s.holder, s.path)}
 		request.Series.Previews = r.source.cfg.IncludePreviews
 		if s.begun && s.got > 0 {
 			after := s.points.Last

@@ -21,6 +21,7 @@ type reader struct {
 
 	mu       sync.Mutex
 	holder   string // what the API calls the run: project and short ID; empty until it is known
+	read     bool   // Chunks was called
 	problems []migrate.Problem
 	seen     map[migrate.Problem]bool
 }
@@ -79,6 +80,17 @@ func (r *reader) resolve(ctx context.Context) error {
 	return nil
 }
 
+func (r *reader) shortID() string { return strings.TrimPrefix(r.holder, r.run.Project+"/") }
+
+// firstTime is true once.
+func (r *reader) firstTime() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := !r.read
+	r.read = true
+	return first
+}
+
 // Chunks yields values and files as the server lists them, then float series, then the other
 // series. What comes of series is read a little ahead of the receiver.
 func (r *reader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrate.Chunk, error] {
@@ -87,7 +99,10 @@ func (r *reader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrat
 			yield(migrate.Chunk{}, err)
 			return
 		}
-		p := &pass{reader: r, want: want, yield: yield, forked: r.run.Parent != "", seen: map[attribute]bool{}}
+		p := &pass{
+			reader: r, want: want, yield: yield, forked: r.run.Parent != "",
+			first: r.firstTime(), seen: map[attribute]bool{},
+		}
 		if err := p.values(ctx); err != nil || p.ended {
 			if err != nil {
 				yield(migrate.Chunk{}, err)
@@ -115,9 +130,13 @@ type pass struct {
 	yield  func(migrate.Chunk, error) bool
 	ended  bool // the receiver has had enough
 	any    bool // the server knows the run
+	first  bool // no pass over the run came before
 	forked bool // series may have points of an ancestor only
 
+	losses int // attributes that could not be read, in a row
+
 	seen    map[attribute]bool
+	begun   *gathered // what was read together with other runs
 	floats  []*floatSeries
 	objects []*objectSeries
 }
@@ -142,12 +161,22 @@ func (p *pass) take(a wire3.Attribute) {
 	case a.Value == wire3.None:
 		r.notef(a.Name, kind, migrate.CodeUnreadable, "the server gives no value that this version can read; its type is %q", a.Type)
 	case a.Value == wire3.FloatSeries:
-		p.floats = append(p.floats, &floatSeries{path: a.Name, exists: a.HasLast})
+		p.addFloats(a)
 	case kind.Series():
 		p.objects = append(p.objects, &objectSeries{path: a.Name, kind: kind, value: a.Value, exists: a.HasLast})
 	default:
 		p.send(migrate.Chunk{Path: a.Name, Kind: kind, Values: p.value(kind, a)})
 	}
+}
+
+// addFloats remembers a float series, with what was gathered of it.
+func (p *pass) addFloats(a wire3.Attribute) {
+	s := &floatSeries{holder: p.reader.holder, path: a.Name, exists: a.HasLast}
+	if p.begun != nil && p.begun.floats[a.Name] != nil {
+		s = p.begun.floats[a.Name]
+		p.turn(s, p.begun.limit)
+	}
+	p.floats = append(p.floats, s)
 }
 
 func (p *pass) send(c migrate.Chunk) {
@@ -180,6 +209,17 @@ func (p *pass) value(kind migrate.Kind, a wire3.Attribute) migrate.Values {
 		return migrate.Strings{r.text(a.Name, kind, a.Text)}
 	}
 }
+
+// tries is the context for a part of a request that failed: the more in vain, the fewer.
+func (p *pass) tries(ctx context.Context) context.Context {
+	if p.losses < maxLosses {
+		return withTries(ctx, 2)
+	}
+	return withTries(ctx, 1)
+}
+
+// maxLosses is how many attributes in a row must be unreadable before the next is asked for only once.
+const maxLosses = 5
 
 // series reads the series that values found, in another goroutine than want and yield.
 func (p *pass) series(ctx context.Context, send func(migrate.Chunk) bool) error {

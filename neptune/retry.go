@@ -64,7 +64,7 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 		} else {
 			spent += wait
 		}
-		if spent > budget || server >= maxServerErrors || asked > maxRetryAfterWaits {
+		if spent > budget || server >= serverErrors(ctx) || asked > maxRetryAfterWaits {
 			return fmt.Errorf("gave up after %d tries: %w", tries, err)
 		}
 		if after > 0 {
@@ -76,6 +76,21 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 			return withCause(ctx, err)
 		}
 	}
+}
+
+// triesKey is that of a context's own number of tries in the place of maxServerErrors.
+type triesKey struct{}
+
+// withTries is for the parts of a request that failed as a whole.
+func withTries(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, triesKey{}, n)
+}
+
+func serverErrors(ctx context.Context) int {
+	if n, ok := ctx.Value(triesKey{}).(int); ok {
+		return n
+	}
+	return maxServerErrors
 }
 
 // repeatable reports an error that may be the server's last word on the request.

@@ -158,6 +158,7 @@ func (s *Source) projectRuns(ctx context.Context, project string, sel migrate.Se
 	yield func(migrate.RunInfo, error) bool,
 ) (more bool, err error) {
 	l := &listing{source: s, project: project, sel: sel, yield: yield, seen: map[string]int{}, names: map[string]string{}}
+	s.gather.begin(project)
 	for i, query := range idQueries(project, sel.Runs) {
 		if more, err := l.all(ctx, i+1, both(s.cfg.RunsQuery, query)); !more || err != nil {
 			return more, err
@@ -173,40 +174,36 @@ func (s *Source) projectRuns(ctx context.Context, project string, sel migrate.Se
 // that vanish from earlier pages shift later ones past the offset; then the listing begins again.
 func (l *listing) all(ctx context.Context, n int, query string) (more bool, err error) {
 	var found, total int64
+	var shrunk bool
 	for range maxListings {
-		if total, more, err = l.pass(ctx, n, query, &found); !more || err != nil || found >= total {
+		total, shrunk, more, err = l.pass(ctx, n, query, &found)
+		if !more || err != nil || !shrunk && found >= total {
 			return more, err
 		}
 		l.source.cfg.Log.Warn("runs moved while they were listed; listing them again",
 			"project", l.project, "counted", total, "listed", found)
 	}
-	return true, fmt.Errorf("list runs of %s: the server counts %d but lists %d: some are missing, start again later",
+	return true, fmt.Errorf("list runs of %s: the server counts %d but lists %d, and they change: some may be missing, start again later",
 		l.project, total, found)
 }
 
 // pass goes through all pages once, whatever their length, and adds to found the runs that no pass
-// of this query found before.
-func (l *listing) pass(ctx context.Context, n int, query string, found *int64) (total int64, more bool, err error) {
+// of this query found before. shrunk says that the server counted fewer on a later page.
+func (l *listing) pass(ctx context.Context, n int, query string, found *int64) (total int64, shrunk, more bool, err error) {
 	for offset := 0; ; {
 		in := search{query: query, paths: listed, offset: offset, limit: searchPage}
 		p, err := l.source.search(ctx, l.project, in)
 		if err != nil {
-			return 0, true, err
+			return 0, false, true, err
 		}
-		for _, entry := range p.entries {
-			key := entryKey(entry)
-			before := l.seen[key]
-			if before != n {
-				l.seen[key] = n
-				*found++
-			}
-			if before == 0 && !l.send(key, entry) {
-				return 0, false, nil
-			}
+		shrunk = shrunk || p.total < total
+		total = p.total
+		if !l.send(l.fresh(n, p.entries, found)) {
+			return 0, false, false, nil
 		}
 		offset += len(p.entries)
-		if len(p.entries) == 0 || p.total > 0 && int64(offset) >= p.total {
-			return p.total, true, nil
+		if len(p.entries) == 0 || total > 0 && int64(offset) >= total {
+			return total, shrunk, true, nil
 		}
 	}
 }
@@ -219,13 +216,49 @@ func entryKey(e wire3.Entry) string {
 	return "\x00" + e.ID
 }
 
-// send yields a run if it is selected. Two runs should not have one custom ID; if they do, the later
+// fresh gives the selected runs of a page that no page before had.
+func (l *listing) fresh(n int, entries []wire3.Entry, found *int64) (runs []migrate.RunInfo) {
+	for _, entry := range entries {
+		key := entryKey(entry)
+		before := l.seen[key]
+		if before != n {
+			l.seen[key] = n
+			*found++
+		}
+		if before > 0 {
+			continue
+		}
+		if run, ok := l.choose(key, entry); ok {
+			runs = append(runs, run)
+		}
+	}
+	return runs
+}
+
+// send yields runs.
+func (l *listing) send(runs []migrate.RunInfo) (more bool) {
+	ids := make([]string, 0, len(runs))
+	for _, run := range runs {
+		if run.SysID != "" {
+			ids = append(ids, run.SysID)
+		}
+	}
+	l.source.gather.listed(l.project, ids)
+	for _, run := range runs {
+		if !l.yield(run, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// choose gives a run if it is selected. Two runs should not have one custom ID; if they do, the later
 // goes by its short one.
-func (l *listing) send(key string, entry wire3.Entry) (more bool) {
-	run := runInfo(l.project, entry)
+func (l *listing) choose(key string, entry wire3.Entry) (run migrate.RunInfo, ok bool) {
+	run = runInfo(l.project, entry)
 	if !l.source.cfg.IncludeArchived && (isTrue(entry.Get(attrArchived)) || isTrue(entry.Get(attrTrashed))) {
 		l.left++
-		return true
+		return run, false
 	}
 	if other, taken := l.names[run.ID]; taken && run.SysID != "" {
 		l.source.cfg.Log.Warn("two runs have one ID; the later goes by its short ID",
@@ -236,7 +269,7 @@ func (l *listing) send(key string, entry wire3.Entry) (more bool) {
 		}
 	}
 	l.names[run.ID] = key
-	return !l.sel.Match(run) || l.yield(run, nil)
+	return run, l.sel.Match(run)
 }
 
 func isTrue(a *wire3.Attribute) bool { return a != nil && a.Bool }

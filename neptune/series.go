@@ -79,11 +79,14 @@ func (p *pass) objectPages(ctx context.Context, batch []*objectSeries) error {
 	if err != nil && !refusal(err) {
 		return err
 	}
+	if err == nil {
+		p.losses = 0
+	}
 	if err != nil && len(batch) > 1 {
-		if err := p.objectPages(ctx, batch[:len(batch)/2]); err != nil {
+		if err := p.objectPages(p.tries(ctx), batch[:len(batch)/2]); err != nil {
 			return err
 		}
-		return p.objectPages(ctx, batch[len(batch)/2:])
+		return p.objectPages(p.tries(ctx), batch[len(batch)/2:])
 	}
 	for i, s := range batch {
 		switch {
@@ -104,6 +107,7 @@ func (p *pass) objectPages(ctx context.Context, batch []*objectSeries) error {
 
 func (p *pass) brokenObjects(s *objectSeries, err error) {
 	s.done, s.failed = true, true
+	p.losses++
 	where := ""
 	if s.got > 0 {
 		where = fmt.Sprintf("after %d points: ", s.got)
@@ -118,7 +122,7 @@ func (p *pass) objectPage(ctx context.Context, batch []*objectSeries) error {
 	body := seriesBody{Order: "ascending"}
 	before := make([]wire3.Objects, len(batch))
 	for i, s := range batch {
-		request := seriesRequest{ID: strconv.Itoa(i), Series: r.seriesOf(s.path)}
+		request := seriesRequest{ID: strconv.Itoa(i), Series: seriesIn(r.holder, s.path)}
 		if s.token != "" {
 			request.SearchAfter = &searchAfter{Token: s.token}
 		}

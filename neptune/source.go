@@ -17,6 +17,7 @@ type Source struct {
 	api *client
 	// storage gets files: other hosts, other rules, and no credentials but those in the links.
 	storage *http.Client
+	gather  *gatherer
 }
 
 var _ migrate.Source = (*Source)(nil)
@@ -38,6 +39,7 @@ func New(cfg Config) (*Source, error) {
 	}
 	return &Source{
 		cfg: cfg, api: newClient(cfg, base, transport), storage: &http.Client{Transport: transport},
+		gather: newGatherer(),
 	}, nil
 }
 

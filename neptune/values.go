@@ -40,13 +40,13 @@ func (t tokens) next(token string) error {
 
 var errSamePage = errors.New("the server gives the same page again and again")
 
-// valuePages gets all attributes of the run that body asks for, page by page. It needs no
-// definitions: without names the server gives what there is. POST
+// valuePages gets the attributes of runs page by page, all of them or those with these names. It needs
+// no definitions: without names the server gives what there is. POST
 // /api/leaderboard/v1/proto/leaderboard/attributes/query, as neptune-query 1.11.0 does for tables of
 // all projects.
-func (r *reader) valuePages(ctx context.Context, names []string, take func([]wire3.Entry) bool) error {
+func (r *reader) valuePages(ctx context.Context, holders, names []string, take func([]wire3.Entry) bool) error {
 	body := valuesBody{
-		Runs: []string{r.holder}, Names: names, Types: typeFilters(apiTypes(r.run.Filter)), Next: nextPage{Limit: valuesPage},
+		Runs: holders, Names: names, Types: typeFilters(apiTypes(r.run.Filter)), Next: nextPage{Limit: valuesPage},
 	}
 	for seen := newTokens(); ; {
 		var entries []wire3.Entry
@@ -75,6 +75,16 @@ func (p *pass) values(ctx context.Context) error {
 	if types := apiTypes(p.reader.run.Filter); types != nil && len(types) == 0 {
 		return nil
 	}
+	if p.first {
+		have, err := p.reader.gather(ctx)
+		if err != nil {
+			return err
+		}
+		if p.begun = have; have != nil {
+			p.takeAll(have.attributes)
+			return nil
+		}
+	}
 	err := p.valuesOf(ctx, nil)
 	if err != nil && !errors.Is(err, migrate.ErrNotFound) && (refusal(err) || errors.Is(err, errSamePage)) {
 		p.reader.source.cfg.Log.Warn("reading attributes in parts", "run", p.reader.run.RunRef, "err", err)
@@ -92,20 +102,34 @@ func (p *pass) values(ctx context.Context) error {
 
 // valuesOf yields the attributes of these names; nil: all.
 func (p *pass) valuesOf(ctx context.Context, names []string) error {
-	return p.reader.valuePages(ctx, names, func(entries []wire3.Entry) bool {
+	count := 0
+	err := p.reader.valuePages(ctx, []string{p.reader.holder}, names, func(entries []wire3.Entry) bool {
 		for _, entry := range entries {
 			if entry.ShortID != "" && p.reader.run.Project+"/"+entry.ShortID != p.reader.holder {
 				continue
 			}
-			p.any = true
-			for _, a := range entry.Attributes {
-				if p.take(a); p.ended {
-					return false
-				}
+			count += len(entry.Attributes)
+			if !p.takeAll(entry.Attributes) {
+				return false
 			}
 		}
 		return true
 	})
+	if err == nil && names == nil {
+		p.reader.source.gather.saw(p.reader.run.Project, count, 1)
+	}
+	return err
+}
+
+// takeAll is false if the receiver has had enough.
+func (p *pass) takeAll(attributes []wire3.Attribute) bool {
+	p.any = true
+	for _, a := range attributes {
+		if p.take(a); p.ended {
+			return false
+		}
+	}
+	return true
 }
 
 // valuesInParts reads the attributes by their names, so that one that the server cannot give does
@@ -138,9 +162,10 @@ func (p *pass) part(ctx context.Context, part []definition) error {
 			names = append(names, d.Name)
 		}
 	}
-	err := p.valuesOf(ctx, names)
+	err := p.valuesOf(p.tries(ctx), names)
 	switch {
 	case err == nil || p.ended:
+		p.losses = 0
 		return nil
 	case !refusal(err) && !errors.Is(err, errSamePage):
 		return err
@@ -151,6 +176,7 @@ func (p *pass) part(ctx context.Context, part []definition) error {
 		return p.part(ctx, part[len(part)/2:])
 	}
 	kind := kindOf(wire3.Attribute{Type: part[0].Type})
+	p.losses++
 	p.reader.notef(part[0].Name, kind, migrate.CodeUnreadable, "%v", err)
 	return nil
 }

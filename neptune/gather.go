@@ -1,0 +1,240 @@
+package neptune
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/neptune/internal/wire3"
+)
+
+const (
+	// gatherRuns is the most runs that are read by one request, as by neptune's own exporter.
+	gatherRuns = 16
+	// gatherAttributes is about how many attributes they may have together.
+	gatherAttributes = 4_000
+	// gatherFloats is the most float series that are asked for at once for several runs.
+	gatherFloats = 1_000
+	// gatherReady is how many runs may wait for their turn, having been read.
+	gatherReady = 4 * gatherRuns
+)
+
+// gatherer reads small runs together: the values of one run and of those listed after it by one
+// request, and the beginnings of their float series by another. A run of which nothing was gathered,
+// for whatever reason, is read alone.
+type gatherer struct {
+	mu       sync.Mutex
+	projects map[string]*queue
+}
+
+// queue has the runs of a project.
+type queue struct {
+	next    []string // short IDs of listed runs that were not begun, in the order of the listing
+	ready   map[string]*gathered
+	order   []string // the keys of ready, oldest first
+	average int      // about the number of attributes of a run; 0: unknown
+}
+
+// gathered is what was read of a run before its turn. done is closed when the rest is final.
+type gathered struct {
+	done       chan struct{}
+	types      []string // that were asked for; nil: all
+	attributes []wire3.Attribute
+	floats     map[string]*floatSeries // by path: those that were begun, and
+	limit      int                     // how many points of each were asked for
+	ok         bool
+}
+
+func newGatherer() *gatherer { return &gatherer{projects: map[string]*queue{}} }
+
+func (g *gatherer) queue(project string) *queue {
+	q := g.projects[project]
+	if q == nil {
+		q = &queue{ready: map[string]*gathered{}}
+		g.projects[project] = q
+	}
+	return q
+}
+
+// begin forgets what a listing before this one had.
+func (g *gatherer) begin(project string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.queue(project).next = nil
+}
+
+// listed says which runs come next.
+func (g *gatherer) listed(project string, ids []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.queue(project)
+	if len(q.next) > searchPage { // of listings whose runs nobody reads
+		q.next = nil
+	}
+	q.next = append(q.next, ids...)
+}
+
+// saw says how many attributes a run has.
+func (g *gatherer) saw(project string, attributes, runs int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.queue(project)
+	now := max(attributes/max(runs, 1), 1)
+	if q.average == 0 {
+		q.average = now
+	}
+	q.average = max(now, (3*q.average+now)/4)
+}
+
+// claim returns what was gathered of a run, or is just being gathered, or else the runs to gather
+// now, this one in front, each with a place to put it.
+func (g *gatherer) claim(project, id string, types []string) (have *gathered, ids []string, places []*gathered) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.queue(project)
+	if have = q.take(id); have != nil {
+		return have, nil, nil
+	}
+	i := slices.Index(q.next, id)
+	if i < 0 {
+		return nil, nil, nil
+	}
+	n := 4
+	if q.average > 0 {
+		n = min(max(gatherAttributes/q.average, 1), gatherRuns)
+	}
+	ids = slices.Clone(q.next[i:min(i+n, len(q.next))])
+	q.next = q.next[i+len(ids):]
+	for i, id := range ids {
+		places = append(places, &gathered{done: make(chan struct{}), types: types})
+		if i > 0 {
+			q.put(id, places[i])
+		}
+	}
+	return nil, ids, places
+}
+
+func (q *queue) take(id string) *gathered {
+	have := q.ready[id]
+	if have != nil {
+		delete(q.ready, id)
+		q.order = slices.DeleteFunc(q.order, func(other string) bool { return other == id })
+	}
+	return have
+}
+
+func (q *queue) put(id string, place *gathered) {
+	q.take(id)
+	q.ready[id], q.order = place, append(q.order, id)
+	for len(q.order) > gatherReady {
+		q.take(q.order[0])
+	}
+}
+
+// gather returns what one request for several runs gave of this one; nil if it is to be read alone.
+func (r *reader) gather(ctx context.Context) (*gathered, error) {
+	g, id, types := r.source.gather, r.shortID(), apiTypes(r.run.Filter)
+	have, ids, places := g.claim(r.run.Project, id, types)
+	if have == nil && len(ids) < 2 {
+		return nil, nil
+	}
+	if have == nil {
+		err := r.gatherAll(ctx, ids, places)
+		for _, place := range places {
+			close(place.done)
+		}
+		if have = places[0]; err != nil && !refusal(err) {
+			return nil, err
+		}
+	}
+	select {
+	case <-have.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if !have.ok || !slices.Equal(have.types, types) || (have.types == nil) != (types == nil) {
+		return nil, nil
+	}
+	return have, nil
+}
+
+// gatherAll fills the places of several runs. If they turn out to be large, it leaves it at that.
+func (r *reader) gatherAll(ctx context.Context, ids []string, places []*gathered) error {
+	byID, holders := map[string]*gathered{}, make([]string, len(ids))
+	for i, id := range ids {
+		byID[id], holders[i] = places[i], r.run.Project+"/"+id
+	}
+	sum, whole := 0, true
+	err := r.valuePages(ctx, holders, nil, func(entries []wire3.Entry) bool {
+		for _, entry := range entries {
+			sum += len(entry.Attributes)
+			if place := byID[entry.ShortID]; place != nil {
+				place.attributes = append(place.attributes, entry.Attributes...)
+			}
+		}
+		whole = sum <= 4*gatherAttributes
+		return whole
+	})
+	if err != nil {
+		return err
+	}
+	r.source.gather.saw(r.run.Project, sum, len(ids))
+	for _, place := range places {
+		place.ok = whole && len(place.attributes) > 0
+	}
+	if whole {
+		r.gatherFloats(ctx, holders, places)
+	}
+	return nil
+}
+
+// gatherFloats reads the beginnings of the float series of as many runs as one request takes. An
+// error is no harm: they are read again later.
+func (r *reader) gatherFloats(ctx context.Context, holders []string, places []*gathered) {
+	var (
+		batch []*floatSeries
+		upto  int
+		names int
+	)
+	for i, place := range places {
+		run := floatsOf(holders[i], place.attributes, r.run.Filter)
+		for _, s := range run {
+			names += len(s.path)
+		}
+		if len(batch)+len(run) > gatherFloats || names > maxNames {
+			break
+		}
+		batch, upto = append(batch, run...), i+1
+	}
+	if len(batch) == 0 {
+		return
+	}
+	limit := pointsAtOnce / len(batch)
+	if err := r.floatPage(ctx, batch, limit); err != nil {
+		return
+	}
+	begun := map[string]map[string]*floatSeries{}
+	for _, s := range batch {
+		if s.damage != nil {
+			continue
+		}
+		if begun[s.holder] == nil {
+			begun[s.holder] = map[string]*floatSeries{}
+		}
+		begun[s.holder][s.path] = s
+	}
+	for i, place := range places[:upto] {
+		place.floats, place.limit = begun[holders[i]], limit
+	}
+}
+
+// floatsOf are the float series among a run's attributes.
+func floatsOf(holder string, attributes []wire3.Attribute, f migrate.Filter) (list []*floatSeries) {
+	for _, a := range attributes {
+		if a.Value == wire3.FloatSeries && f.Match(a.Name, migrate.KindFloatSeries) {
+			list = append(list, &floatSeries{holder: holder, path: a.Name, exists: a.HasLast})
+		}
+	}
+	return list
+}
