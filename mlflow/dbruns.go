@@ -370,6 +370,9 @@ func (d *database) deleteRun(ctx context.Context, runID string) error {
 	})
 }
 
+// errGone: rows of a run refer to it, so the database refuses them without it.
+var errGone = errors.New("the run is gone: somebody removed it while it was loaded, for instance by `mlflow gc`; load again")
+
 // finish shows the run, with its end and its last tags, in one transaction.
 func (d *database) finish(ctx context.Context, runID, status string, end *int64, tags []convert.Tag) error {
 	return d.tx(ctx, "finish run", func(conn *sql.Conn) error {
@@ -378,7 +381,7 @@ func (d *database) finish(ctx context.Context, runID, status string, end *int64,
 			return err
 		}
 		if n, err := done.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(errors.New("the run is gone: somebody removed it while it was loaded; load again"), err)
+			return errors.Join(errGone, err)
 		}
 		if err := d.show(ctx, conn, runID); err != nil {
 			return err

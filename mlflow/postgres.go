@@ -152,6 +152,8 @@ func (e *postgresEngine) explain(err error) (error, bool) {
 		return err, true // rolled back for others' sake, locked, shutting down, connection lost
 	case answer.Code == uniqueViolation:
 		return err, true // somebody made the same at this moment, and it will be found
+	case answer.Code == "23503": // foreign key
+		return fmt.Errorf("%w: %w", errGone, err), false
 	case answer.Code == "42501", strings.HasPrefix(answer.Code, "25006"):
 		return fmt.Errorf("user %q may not write this database: %w: %w", e.config.User, migrate.ErrFatal, err), false
 	case strings.HasPrefix(answer.Code, "53"):

@@ -3,6 +3,10 @@
 package mlflow_test
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -84,5 +88,50 @@ func changeAfterCutOff(t *testing.T, gone bool) {
 		if diff := cmp.Diff(contents(t, open(t, clean)), contents(t, open(t, cfg)), withoutExperiment); diff != "" {
 			t.Errorf("undisturbed (-) and completed (+) differ:\n%.3000s", diff)
 		}
+	})
+}
+
+// removingReader removes all runs before its last series, as `mlflow gc` does.
+type removingReader struct {
+	migrate.RunReader
+	t  *testing.T
+	db *sql.DB
+}
+
+func (r removingReader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrate.Chunk, error] {
+	return func(yield func(migrate.Chunk, error) bool) {
+		for chunk, err := range r.RunReader.Chunks(ctx, want) {
+			if chunk.Path == "m/late" {
+				for _, table := range []string{"latest_metrics", "metrics", "params", "tags", "runs"} {
+					mustExec(r.t, r.db, "DELETE FROM "+table)
+				}
+			}
+			if !yield(chunk, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestRunRemovedWhileLoaded(t *testing.T) {
+	databases(t, func(t *testing.T, fresh func(t *testing.T) mlflow.Config) {
+		cfg := fresh(t)
+		sink := newDatabaseSink(t, cfg)
+		first := example()
+		first.Info.ID = "first"
+		mustPut(t, sink, first)
+		run := example()
+		run.Chunks = append(run.Chunks, floats("m/late", 1, 2))
+		var m migratetest.Memory
+		m.Add(run)
+		r, err := m.OpenRun(t.Context(), run.Info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = sink.PutRun(t.Context(), run.Info, removingReader{r, t, open(t, cfg)})
+		if err == nil || errors.Is(err, migrate.ErrFatal) || !strings.Contains(err.Error(), "mlflow gc") {
+			t.Errorf("error %v", err)
+		}
+		mustPut(t, newDatabaseSink(t, cfg), run)
 	})
 }

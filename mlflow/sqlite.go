@@ -127,6 +127,9 @@ func (e *sqliteEngine) explain(err error) (error, bool) {
 	if !errors.As(err, &failed) {
 		return err, false
 	}
+	if failed.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY {
+		return fmt.Errorf("%w: %w", errGone, err), false
+	}
 	what := ""
 	switch failed.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
