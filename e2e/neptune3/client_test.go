@@ -59,10 +59,11 @@ var smallPages = []string{
 	"NEPTUNE_QUERY_SERIES_BATCH_SIZE=4",
 }
 
-// faults are those that the client gets over: it has no retry for files whose connection breaks.
+// faults are those that the client gets over: it has no retry for files whose connection breaks, and none
+// for an answer 401.
 func faults(n int, r *http.Request) neptunetest.Fault {
 	if r.Method == http.MethodGet {
-		return neptunetest.Fault{}
+		return fileFaults(n)
 	}
 	switch n % 12 {
 	case 1:
@@ -73,6 +74,16 @@ func faults(n int, r *http.Request) neptunetest.Fault {
 		return neptunetest.Fault{Reset: true}
 	case 10:
 		return neptunetest.Fault{Cut: true}
+	}
+	return neptunetest.Fault{}
+}
+
+func fileFaults(n int) neptunetest.Fault {
+	switch n % 7 {
+	case 2:
+		return neptunetest.Fault{Status: http.StatusBadGateway, Body: "<html>"}
+	case 4:
+		return neptunetest.Fault{ExpiredLink: true}
 	}
 	return neptunetest.Fault{}
 }

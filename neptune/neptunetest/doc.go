@@ -17,4 +17,5 @@
 //
 // The behaviour is that of a real server as far as the clients show it: the neptune-query client, unmodified,
 // reads back what was seeded. Where real servers' behaviour is not known, the comments say what was chosen.
+// Not served are the buckets that charts are drawn from, and what is written: nobody exports with either.
 package neptunetest

@@ -10,9 +10,9 @@ import (
 
 // Fault is what happens to a request. The zero value is nothing; most can be combined.
 type Fault struct {
-	Status     int    // answer with this status instead of carrying the request out
-	Body       string // of that answer; empty: an error in JSON
-	RetryAfter string // header of that answer
+	Status     int    // answer with this status, 200 too, instead of carrying the request out
+	Body       string // of that answer, sense or nonsense; empty: an error in JSON
+	RetryAfter string // header of that answer: seconds, or a date, which neptune-query cannot read
 
 	ExpiredToken bool // answer as if the access token had expired
 	ExpiredLink  bool // answer as if the signed link had expired
@@ -24,8 +24,8 @@ type Fault struct {
 	Slow  time.Duration // before each 16 KiB of the answer's body
 }
 
-// SetFault installs faults: fault is asked for each request, from several goroutines; n counts from 0
-// since SetFault. Nil ends them.
+// SetFault installs faults: fault is asked for each request, from several goroutines, and may read its body;
+// n counts from 0 since SetFault. Nil ends them.
 func (s *Server) SetFault(fault func(n int, r *http.Request) Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package neptunetest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -173,6 +174,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client went away
 	}
+	r.Body = io.NopCloser(bytes.NewReader(body)) // for the fault's function
 	fault := s.record(r, body)
 	if !s.delay(r, fault) {
 		panic(http.ErrAbortHandler)
