@@ -233,19 +233,10 @@ func (s *Store) finishSwap(at place) error {
 	return nil
 }
 
-// relist makes what was written known to OpenRun, without a listing.
-func (s *Store) relist(ctx context.Context, at place) error {
-	runs, err := s.scanPlace(ctx, at)
-	if err == nil {
-		s.remember(runs)
-	}
-	return err
-}
-
 // scanPlace lists the runs of one place.
 func (s *Store) scanPlace(ctx context.Context, at place) ([]*run, error) {
 	n, err := s.countParts(at, 0)
-	if err != nil {
+	if err != nil || n == 0 {
 		return nil, err
 	}
 	from := &series{dir: at.dir, home: at.home, stem: at.stem, scope: at.ref.Scope, layout: digestParts}

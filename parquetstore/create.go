@@ -134,6 +134,7 @@ func (s *Store) PutRun(ctx context.Context, info migrate.RunInfo, r migrate.RunR
 		return migrate.Result{}, err
 	}
 	at := placeOf(info.RunRef)
+	defer s.forget(info.RunRef) // what a listing knew of it
 	result, err := s.put(ctx, at, info, r)
 	if err != nil {
 		return migrate.Result{}, fmt.Errorf("archive run %s: %w", info.RunRef, fatal(err))
@@ -161,7 +162,7 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 		if old.manifest != nil { // a crash may have left the files of an older copy
 			err = s.removeOldFiles(at, old.manifest)
 		}
-		return migrate.Result{Existed: true}, errors.Join(err, s.relist(ctx, at))
+		return migrate.Result{Existed: true}, err
 	}
 	w, err := s.newRunWriter(at, info, old)
 	if err != nil {
@@ -175,5 +176,5 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 	if err != nil && !errors.Is(err, errWorse) {
 		return migrate.Result{}, err
 	}
-	return migrate.Result{Problems: w.problems}, s.relist(ctx, at)
+	return migrate.Result{Problems: w.problems}, nil
 }

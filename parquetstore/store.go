@@ -52,7 +52,8 @@ func (s *Store) Close() error {
 	return err
 }
 
-// OpenRun opens a run that Runs has listed, or looks for it by its RunRef.
+// OpenRun opens a run that Runs has listed, or looks for it by its RunRef: where PutRun puts it, or
+// else everywhere.
 func (s *Store) OpenRun(ctx context.Context, info migrate.RunInfo) (migrate.RunReader, error) {
 	found, err := s.find(ctx, info.RunRef)
 	if err != nil {
@@ -64,6 +65,17 @@ func (s *Store) OpenRun(ctx context.Context, info migrate.RunInfo) (migrate.RunR
 func (s *Store) find(ctx context.Context, ref migrate.RunRef) (*run, error) {
 	if found := s.lookup(ref); found != nil {
 		return found, nil
+	}
+	if checkRef(ref) == nil {
+		runs, err := s.scanPlace(ctx, placeOf(ref))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range runs {
+			if r.info.RunRef == ref && r.bad == nil {
+				return r, nil
+			}
+		}
 	}
 	for _, err := range s.Runs(ctx, migrate.Selection{Scopes: []migrate.Scope{ref.Scope}}) {
 		if err != nil {
