@@ -86,6 +86,7 @@ func (s *floatSeries) expected() int {
 
 // allFloats sends the float series one after the other. Several are asked for at once.
 func (p *pass) allFloats(ctx context.Context, send func(migrate.Chunk) bool) error {
+	sum := int64(0)
 	for i, s := range p.floats {
 		for !s.done {
 			if err := p.fill(ctx, p.floats[i:]); err != nil {
@@ -112,7 +113,11 @@ func (p *pass) allFloats(ctx context.Context, send func(migrate.Chunk) bool) err
 			return context.Cause(ctx)
 		}
 		p.endFloats(s)
+		sum += s.got
 		p.floats[i] = nil
+	}
+	if len(p.floats) > 0 {
+		p.reader.source.gather.sawPoints(p.reader.run.Project, int(sum))
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ type queue struct {
 	ready   map[string]*gathered
 	order   []string // the keys of ready, oldest first
 	average int      // about the number of attributes of a run; 0: unknown
+	points  int      // as average, of points of float series
 }
 
 // gathered is what was read of a run before its turn. done is closed when the rest is final.
@@ -75,16 +76,33 @@ func (g *gatherer) listed(project string, ids []string) {
 	q.next = append(q.next, ids...)
 }
 
-// saw says how many attributes a run has.
+// saw says how many attributes runs have.
 func (g *gatherer) saw(project string, attributes, runs int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	q := g.queue(project)
-	now := max(attributes/max(runs, 1), 1)
-	if q.average == 0 {
-		q.average = now
+	q.average = moving(q.average, attributes/max(runs, 1))
+}
+
+// sawPoints says how many points of float series a run has.
+func (g *gatherer) sawPoints(project string, points int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.queue(project)
+	q.points = moving(q.points, points)
+}
+
+// moving is an average that follows growth at once, since too much at once is worse than too little.
+func moving(average, now int) int { return max(now, (3*average+now)/4, 1) }
+
+// floatRuns is of how many runs float series are asked for together.
+func (g *gatherer) floatRuns(project string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if q := g.queue(project); q.points > 0 {
+		return min(pointsAtOnce/q.points, gatherRuns)
 	}
-	q.average = max(now, (3*q.average+now)/4)
+	return gatherRuns
 }
 
 // claim returns what was gathered of a run, or is just being gathered, or else the runs to gather
@@ -197,7 +215,11 @@ func (r *reader) gatherFloats(ctx context.Context, holders []string, places []*g
 		upto  int
 		names int
 	)
-	for i, place := range places {
+	most := r.source.gather.floatRuns(r.run.Project)
+	if most < 2 {
+		return // each run fills a request of its own
+	}
+	for i, place := range places[:min(most, len(places))] {
 		run := floatsOf(holders[i], place.attributes, r.run.Filter)
 		for _, s := range run {
 			names += len(s.path)
