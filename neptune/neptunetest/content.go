@@ -90,7 +90,7 @@ type File struct {
 // Opaque is an attribute of a type that has no values in this API: experimentState, gitRef, complex.
 type Opaque struct{ Type string }
 
-// TypeName is the API's name of the type.
+// TypeName is the API's name of the type, for this type and those below.
 func (Int) TypeName() string             { return "int" }
 func (Float) TypeName() string           { return "float" }           // TypeName is the API's name of the type.
 func (String) TypeName() string          { return "string" }          // TypeName is the API's name of the type.
@@ -103,7 +103,7 @@ func (GeneratedFloats) TypeName() string { return "floatSeries" }     // TypeNam
 func (StringSeries) TypeName() string    { return "stringSeries" }    // TypeName is the API's name of the type.
 func (HistogramSeries) TypeName() string { return "histogramSeries" } // TypeName is the API's name of the type.
 func (FileSeries) TypeName() string      { return "fileRefSeries" }   // TypeName is the API's name of the type.
-func (o Opaque) TypeName() string        { return o.Type }            // TypeName is the API's name of the type.
+func (o Opaque) TypeName() string        { return o.Type }
 
 // typeNames are all types of the API; another name makes neptune-query refuse the whole answer.
 var typeNames = map[string]bool{

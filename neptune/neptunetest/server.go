@@ -210,8 +210,13 @@ func (s *Server) record(r *http.Request, body []byte) Fault {
 	return fault(n, r)
 }
 
+// path is the escaped path below the prefix, or one that does not exist if it is not there.
 func (s *Server) path(r *http.Request) string {
-	return strings.TrimPrefix(r.URL.EscapedPath(), s.opts.Prefix)
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), s.opts.Prefix)
+	if !ok {
+		return "outside of the prefix: " + r.URL.EscapedPath()
+	}
+	return path
 }
 
 // answer is the answer to a request: a body or, with file, one that writes itself.
