@@ -43,6 +43,15 @@ func TestTokenTellsAddress(t *testing.T) {
 	newClient(t, s) // the prefix works
 }
 
+func TestOutsideOfPrefix(t *testing.T) {
+	var said complaints
+	s := neptunetest.NewServer(t, neptunetest.Options{Prefix: "/neptune", Complain: said.add})
+	c := &client{t: t, url: strings.TrimSuffix(s.URL, "/neptune")}
+	if c.status() != http.StatusNotFound || len(said.take()) != 1 {
+		t.Error("a path outside of the prefix is served")
+	}
+}
+
 func TestWrongAPIToken(t *testing.T) {
 	s := neptunetest.NewServer(t, neptunetest.Options{})
 	c := &client{t: t, url: s.URL}

@@ -92,17 +92,17 @@ type Opaque struct{ Type string }
 
 // TypeName is the API's name of the type, for this type and those below.
 func (Int) TypeName() string             { return "int" }
-func (Float) TypeName() string           { return "float" }           // TypeName is the API's name of the type.
-func (String) TypeName() string          { return "string" }          // TypeName is the API's name of the type.
-func (Bool) TypeName() string            { return "bool" }            // TypeName is the API's name of the type.
-func (Datetime) TypeName() string        { return "datetime" }        // TypeName is the API's name of the type.
-func (StringSet) TypeName() string       { return "stringSet" }       // TypeName is the API's name of the type.
-func (File) TypeName() string            { return "fileRef" }         // TypeName is the API's name of the type.
-func (FloatSeries) TypeName() string     { return "floatSeries" }     // TypeName is the API's name of the type.
-func (GeneratedFloats) TypeName() string { return "floatSeries" }     // TypeName is the API's name of the type.
-func (StringSeries) TypeName() string    { return "stringSeries" }    // TypeName is the API's name of the type.
-func (HistogramSeries) TypeName() string { return "histogramSeries" } // TypeName is the API's name of the type.
-func (FileSeries) TypeName() string      { return "fileRefSeries" }   // TypeName is the API's name of the type.
+func (Float) TypeName() string           { return "float" }
+func (String) TypeName() string          { return "string" }
+func (Bool) TypeName() string            { return "bool" }
+func (Datetime) TypeName() string        { return "datetime" }
+func (StringSet) TypeName() string       { return "stringSet" }
+func (File) TypeName() string            { return "fileRef" }
+func (FloatSeries) TypeName() string     { return "floatSeries" }
+func (GeneratedFloats) TypeName() string { return "floatSeries" }
+func (StringSeries) TypeName() string    { return "stringSeries" }
+func (HistogramSeries) TypeName() string { return "histogramSeries" }
+func (FileSeries) TypeName() string      { return "fileRefSeries" }
 func (o Opaque) TypeName() string        { return o.Type }
 
 // typeNames are all types of the API; another name makes neptune-query refuse the whole answer.

@@ -57,7 +57,8 @@ func (s *Server) link(project, path string) string {
 	ends := strconv.FormatInt(s.opts.Now().Add(s.opts.LinkLife).Unix(), 10)
 	age := strconv.Itoa(s.linkAgeNow())
 	names := linkNames[s.opts.Provider]
-	query := url.Values{names.expires: {s.expiry(ends)}, names.signature: {s.auth.sign("link", blob+" "+ends+" "+age) + "-" + ends + "-" + age}}
+	sum := s.auth.sign("link", blob+" "+ends+" "+age)
+	query := url.Values{names.expires: {s.expiry(ends)}, names.signature: {sum + "-" + ends + "-" + age}}
 	if s.opts.Provider == "azure" {
 		query.Set("sp", "r")
 		query.Set("sv", "2021-08-06")

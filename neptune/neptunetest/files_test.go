@@ -160,3 +160,27 @@ func TestGeneratedFile(t *testing.T) {
 		}
 	}
 }
+
+// TestPackedFile: a whole file comes packed to who takes it, a range never does.
+func TestPackedFile(t *testing.T) {
+	content := bytes.Repeat([]byte("text "), 1000)
+	_, c := serve(t, neptunetest.Options{GzipFile: true}, run("P-1", attr("f", neptunetest.FileOf("n", "text/plain", content))))
+	links, _ := c.sign(storagePath(t, c))
+	resp, body := get(t, links[0], "Accept-Encoding", "gzip")
+	if resp.Header.Get("Content-Encoding") != "gzip" || len(body) > len(content)/10 {
+		t.Errorf("%d bytes, %s", len(body), resp.Header)
+	}
+	if _, body = get(t, links[0]); !bytes.Equal(body, content) { // net/http unpacks
+		t.Errorf("unpacked: %d bytes", len(body))
+	}
+	resp, body = get(t, links[0], "Accept-Encoding", "gzip", "Range", "bytes=0-3")
+	if resp.Header.Get("Content-Encoding") != "" || string(body) != "text" {
+		t.Errorf("a range: %q, %s", body, resp.Header)
+	}
+}
+
+func TestUnknownProvider(t *testing.T) {
+	if _, err := neptunetest.Start(neptunetest.Options{Provider: "floppy"}); err == nil {
+		t.Error("no error")
+	}
+}

@@ -9,7 +9,8 @@ import (
 
 // listProjects answers GET projects, of one workspace or of all.
 func (s *Server) listProjects(c *call) answer {
-	workspace := c.query("organizationIdentifier", "offset", "limit", "userRelation", "searchTerm", "sortBy", "sortDirection", "archived")
+	workspace := c.query("organizationIdentifier",
+		"offset", "limit", "userRelation", "searchTerm", "sortBy", "sortDirection", "archived")
 	var found []*projectIndex
 	there := workspace == ""
 	for _, p := range s.index.projects {
