@@ -406,7 +406,7 @@ func TestExportUsage(t *testing.T) {
 
 func TestExportDryRun(t *testing.T) {
 	c := newCommands(t)
-	c.want(0, "Dry run: nothing was written. From https://neptune.test\nws/a: 3 runs\n3 runs to be exported\nattributes: 3 file, 3 float, 3 float_series\nat least 11 requests; about 3.0 kB in Neptune",
+	c.want(0, "Dry run: nothing was written. From https://neptune.test\nws/a: 3 runs\n3 runs to be exported\nattributes: 3 file, 3 float, 3 float_series\nat least 8 requests; about 3.0 kB in Neptune",
 		"export", "-p", "ws/a", "--dry-run")
 	if left, err := os.ReadDir(c.dir); err != nil || len(left) > 0 {
 		t.Errorf("something was written: %v, %v", left, err)
@@ -472,5 +472,26 @@ func TestMigrate(t *testing.T) {
 	stdout := c.want(0, `"stage":"export"`+"\n"+`"stage":"load"`+"\n"+`"loaded":{"moved":{"runs":1,`, append(args, "--json")...)
 	if n := strings.Count(stdout, "\n"); n != 9 {
 		t.Errorf("%d lines, want two for each run and one for the whole:\n%s", n, stdout)
+	}
+}
+
+func TestRequestsFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		runs    int64
+		classes map[string]int64
+		want    int64
+	}{
+		"empty runs":      {16, nil, 1},
+		"small runs":      {33, map[string]int64{"parameters": 330}, 3},
+		"many parameters": {2, map[string]int64{"parameters": 8_001}, 3},
+		"short metrics":   {1, map[string]int64{"metrics": 1_001}, 1 + 2},
+		"series":          {10, map[string]int64{"series": 10}, 1 + 10},
+		"few series":      {10, map[string]int64{"series": 3}, 1 + 3},
+		"many series":     {2, map[string]int64{"series": 402}, 1 + 6},
+		"files":           {1, map[string]int64{"files": 33}, 1 + 33 + 2},
+	} {
+		if got := requestsFor(test.runs, test.classes); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
 	}
 }

@@ -119,12 +119,13 @@ func (j *exportJob) sample(ctx context.Context, runs []migrate.RunInfo, p *jsonP
 		return nil
 	}
 	p.Sampled += looked
+	classes := map[string]int64{}
 	for kind, n := range sum {
 		n = n * int64(len(runs)) / looked
 		p.Attributes[kind] += n
-		p.Requests += requestsFor(kind, n)
+		classes[classOf(kind)] += n
 	}
-	p.Requests += int64(len(runs)) // for the names of the attributes
+	p.Requests += requestsFor(int64(len(runs)), classes)
 	return nil
 }
 
@@ -149,20 +150,33 @@ func (j *exportJob) countAttributes(ctx context.Context, run migrate.RunInfo, su
 	return nil
 }
 
-// requestsFor is about the fewest requests that n attributes of a kind take.
-func requestsFor(k migrate.Kind, n int64) int64 {
-	const perPage, perBatch = 1000, 100
-	switch classOf(k) {
-	case "metrics":
-		return (n + perBatch - 1) / perBatch
-	case "series":
-		return n
-	case "files":
-		return 2 * n // a link and the bytes
-	default:
-		return (n + perPage - 1) / perPage
+// What one request to Neptune can have, at most.
+const (
+	runsAtOnce   = 16    // values of small runs
+	valuesAtOnce = 4_000 // attributes of these
+	floatsAtOnce = 1_000 // float series that are short
+	seriesAtOnce = 100   // other series of one run
+	linksAtOnce  = 32    // links to files of one run
+)
+
+// requestsFor is about the fewest requests that so many runs with so many attributes of each class take. Long
+// series take more.
+func requestsFor(runs int64, classes map[string]int64) int64 {
+	sum := classes["files"] // one each for the bytes
+	var all int64
+	for _, n := range classes {
+		all += n
 	}
+	sum += max(over(runs, runsAtOnce), over(all, valuesAtOnce)) + over(classes["metrics"], floatsAtOnce)
+	for class, most := range map[string]int64{"series": seriesAtOnce, "files": linksAtOnce} {
+		n := classes[class]
+		sum += min(n, runs*over(over(n, runs), most))
+	}
+	return sum
 }
+
+// over divides and rounds up.
+func over(n, by int64) int64 { return (n + by - 1) / by }
 
 func (j *exportJob) printPlan(ctx context.Context, p jsonPlan) error {
 	result := j.source.err()
