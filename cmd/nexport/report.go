@@ -117,7 +117,9 @@ func advice(err error) string {
 
 // quoted is a word for a shell.
 func quoted(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune("/:._-", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("/:._-", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s

@@ -57,7 +57,9 @@ func TestValues(t *testing.T) {
 }
 
 // column gives all requests one column.
-func column(c *wire3.Floats) func(string) *wire3.Floats { return func(string) *wire3.Floats { return c } }
+func column(c *wire3.Floats) func(string) *wire3.Floats {
+	return func(string) *wire3.Floats { return c }
+}
 
 func never(t testing.TB) func(string, error) {
 	return func(id string, err error) { t.Errorf("series %s: %v", id, err) }
@@ -128,7 +130,9 @@ func floatAnswer(points []sample, odd bool) []byte {
 			func() {
 				b = protowire.AppendFixed64(protowire.AppendTag(b, 3, protowire.Fixed64Type), math.Float64bits(p.value))
 			},
-			func() { b = protowire.AppendFixed32(protowire.AppendTag(b, 5, protowire.Fixed32Type), math.Float32bits(1)) },
+			func() {
+				b = protowire.AppendFixed32(protowire.AppendTag(b, 5, protowire.Fixed32Type), math.Float32bits(1))
+			},
 		}
 		if odd {
 			slices.Reverse(fields)
