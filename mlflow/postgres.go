@@ -43,6 +43,10 @@ func newPostgres(uri string) (*postgresEngine, error) {
 	return &postgresEngine{config: config}, nil
 }
 
+// idleConns stay open for other runs: by default all but two are closed after each transaction, and a
+// new one costs more than what a small run writes.
+const idleConns = 64
+
 func (*postgresEngine) dialect() schema.Dialect { return schema.PostgreSQL }
 
 func (*postgresEngine) parameter(n int) string { return "$" + strconv.Itoa(n) }
@@ -57,6 +61,7 @@ func (e *postgresEngine) handles(ctx context.Context, _ bool) (write, read *sql.
 	if err := db.PingContext(ctx); err != nil {
 		return nil, nil, false, errors.Join(e.unreachable(err), db.Close())
 	}
+	db.SetMaxIdleConns(idleConns)
 	e.db = db
 	return db, db, false, nil
 }

@@ -84,8 +84,13 @@ func (e *sqliteEngine) handles(_ context.Context, create bool) (write, read *sql
 		return nil, nil, false, err
 	}
 	e.write.SetMaxOpenConns(1)
-	e.read, err = e.open("")
-	return e.write, e.read, false, err
+	if e.read, err = e.open(""); err != nil {
+		err = errors.Join(err, e.write.Close())
+		e.write = nil
+		return nil, nil, false, err
+	}
+	e.read.SetMaxIdleConns(idleConns)
+	return e.write, e.read, false, nil
 }
 
 // open leaves the journal mode as it is: it belongs to the file, and so to MLflow.
