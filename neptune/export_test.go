@@ -2,6 +2,7 @@ package neptune
 
 import (
 	"context"
+	"encoding/base64"
 	"time"
 )
 
@@ -21,3 +22,5 @@ func At(cfg Config, now func() time.Time) Config {
 	cfg.now = now
 	return cfg
 }
+
+func segment(json string) string { return base64.RawURLEncoding.EncodeToString([]byte(json)) }

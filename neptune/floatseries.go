@@ -243,7 +243,7 @@ func (p *pass) turn(s *floatSeries, limit int) {
 			"%d points have steps that are no numbers, or too large for the archive", page.Odd)
 	}
 	switch {
-	case page.Count == 0:
+	case page.Count == 0, fresh == 0 && page.Total > 0 && s.got >= page.Total:
 		s.done = true
 	case fresh == 0, !first && page.Last == s.from:
 		p.broken(s, errSamePage)

@@ -1,0 +1,214 @@
+package neptune_test
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/migratetest"
+	"github.com/nexport-go/migrate/neptune"
+	"github.com/nexport-go/migrate/neptune/neptunetest"
+)
+
+// instead answers requests to one path in the place of the server; an answer of nil lets it be asked.
+func instead(path string, answer func(r *http.Request) *http.Response) func(*neptune.Config) {
+	return func(cfg *neptune.Config) {
+		quick(cfg)
+		cfg.Client = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, path) {
+				if a := answer(r); a != nil {
+					return a, nil
+				}
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})
+	}
+}
+
+// rewritten sends a request with another body.
+func rewritten(r *http.Request, change func([]byte) []byte) *http.Response {
+	body := change(peek(r))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return nil
+}
+
+// Servers that do not do as they should must neither hold a reader for ever nor go unnoticed.
+func TestOddServers(t *testing.T) {
+	afterStep := regexp.MustCompile(`,"afterStep":[^,}]*`)
+	limit := regexp.MustCompile(`"perSeriesPointsLimit":\d+`)
+	for _, test := range []struct {
+		name  string
+		value neptunetest.Value
+		opts  neptunetest.Options
+		path  string
+		do    func(r *http.Request) *http.Response
+		code  migrate.Code
+		text  string
+		kept  int // points
+	}{
+		{
+			"always the first page of floats", floats(20),
+			neptunetest.Options{},
+			pathFloats,
+			func(r *http.Request) *http.Response {
+				return rewritten(r, func(b []byte) []byte {
+					return limit.ReplaceAll(afterStep.ReplaceAll(b, nil), []byte(`"perSeriesPointsLimit":5`))
+				})
+			}, migrate.CodeUnreadable, "same page", 5,
+		},
+		{
+			"no floats where some should be", floats(20),
+			neptunetest.Options{},
+			pathFloats,
+			func(r *http.Request) *http.Response { return answer(r, "") }, migrate.CodeMissing, "gives none", 0,
+		},
+		{
+			"no texts where some should be",
+			neptunetest.StringSeries{{Step: 1, Value: "x"}},
+			neptunetest.Options{},
+			pathSeries,
+			func(r *http.Request) *http.Response { return answer(r, "") }, migrate.CodeMissing, "gives none", 0,
+		},
+		{
+			"a token that leads in circles",
+			neptunetest.StringSeries{{Step: 1, Value: "x"}},
+			neptunetest.Options{},
+			pathSeries,
+			func(r *http.Request) *http.Response { return answer(r, "\x0a\x08\x0a\x010\x12\x03\x12\x01t") },
+			migrate.CodeUnreadable, "same page", 0,
+		},
+		{
+			"texts without a word on how to go on",
+			neptunetest.StringSeries{{Step: 1, Value: "x"}},
+			neptunetest.Options{},
+			pathSeries,
+			func(r *http.Request) *http.Response {
+				return answer(r, "\x0a\x0b\x0a\x010\x22\x06\x0a\x04\x32\x02\x0a\x00")
+			},
+			migrate.CodeUnreadable, "does not say where", 1,
+		},
+		{
+			"floats that are no protobuf", floats(3),
+			neptunetest.Options{},
+			pathFloats,
+			func(r *http.Request) *http.Response { return answer(r, "\x0a\xff\xff\xff\xff\x7f") },
+			migrate.CodeUnreadable, "undecodable", 0,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := project(neptunetest.Attribute{Path: "x", Value: test.value})
+			test.opts.Projects = []*neptunetest.Project{p}
+			server := neptunetest.NewServer(t, test.opts)
+			got, problems := readRun(t, open(t, server, instead(test.path, test.do)),
+				migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
+			if len(problems) != 1 || problems[0].Path != "x" || problems[0].Code != test.code || !strings.Contains(problems[0].Text, test.text) {
+				t.Errorf("problems %v, want %s with %q", problems, test.code, test.text)
+			}
+			if n := len(got["x"].Points); n != test.kept {
+				t.Errorf("%d points, want %d", n, test.kept)
+			}
+			if len(got) < 4 {
+				t.Errorf("the rest is missing: %v", got)
+			}
+		})
+	}
+}
+
+// Pages of values that lead in circles are read in parts.
+func TestValuesInCircles(t *testing.T) {
+	p := project(neptunetest.Attribute{Path: "x", Value: neptunetest.Int(5)}, neptunetest.Attribute{Path: "m", Value: floats(2)})
+	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
+	circles := instead(pathValues, func(r *http.Request) *http.Response {
+		if bytes.Contains(peek(r), []byte("attributeNamesFilter")) {
+			return nil
+		}
+		return answer(r, "\x12\x03\x0a\x01t")
+	})
+	got, problems := readRun(t, open(t, server, circles), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
+	if diff := cmp.Diff(seeded(p.Runs[0]), got); diff != "" || len(problems) > 0 {
+		t.Errorf("%v (-want +got):\n%s", problems, diff)
+	}
+}
+
+// A fork that has nothing of its own in a series is no loss: the points are its parent's.
+func TestForks(t *testing.T) {
+	p := project(neptunetest.Attribute{Path: "m", Value: floats(8)}, neptunetest.Attribute{Path: "only", Value: floats(8)})
+	p.Runs = append(p.Runs, &neptunetest.Run{ID: "PRJ-2", CustomID: "fork", Attributes: []neptunetest.Attribute{
+		{Path: "sys/forking/parent", Value: neptunetest.String("first")},
+		{Path: "sys/forking/step", Value: neptunetest.Float(1)},
+		{Path: "m", Value: neptunetest.FloatSeries{{Step: 2, Value: 9}}},
+	}})
+	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
+	got, problems := readRun(t, open(t, server, nil), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "fork"}})
+	if len(got["m"].Points) != 1 || got["m"].Points[0].Step != "2" || len(problems) > 0 {
+		t.Errorf("points %v, problems %v", got["m"].Points, problems)
+	}
+}
+
+// Whatever happens to single requests, what is moved in the end is the same.
+func TestRandomFaults(t *testing.T) {
+	p := world(t, "neptune3-d-odd")
+	small := numbered(40)
+	sel := migrate.Selection{Projects: []string{p.ID(), small.ID()}}
+	calm := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p, small}})
+	var want migratetest.Memory
+	move(t, open(t, calm, everything), &want, sel)
+	for seed := range uint64(12) {
+		server := neptunetest.NewServer(t, neptunetest.Options{
+			Projects: []*neptunetest.Project{p, small}, PageRuns: 7, PageAttributes: 11, PageFloats: 9, PagePoints: 13,
+		})
+		var mu sync.Mutex
+		chance := rand.New(rand.NewPCG(seed, 1))
+		server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			switch chance.IntN(60) {
+			case 0:
+				return neptunetest.Fault{Status: 429, RetryAfter: "1"}
+			case 1:
+				return neptunetest.Fault{Status: 502}
+			case 2:
+				return neptunetest.Fault{Reset: true}
+			case 3:
+				return neptunetest.Fault{Cut: true}
+			case 4:
+				return neptunetest.Fault{ExpiredToken: true}
+			case 5:
+				return neptunetest.Fault{ExpiredLink: true}
+			case 6:
+				return neptunetest.Fault{Delay: time.Millisecond}
+			}
+			return neptunetest.Fault{}
+		})
+		var got migratetest.Memory
+		source := open(t, server, func(cfg *neptune.Config) { everything(cfg); quick(cfg) })
+		move(t, source, &got, sel)
+		report, err := migrate.Verify(t.Context(), migrate.Job{Source: &want, Sink: &got})
+		if err != nil || !report.Whole() {
+			t.Errorf("seed %d: %v, %v", seed, err, report.Runs)
+		}
+	}
+}
+
+// move moves all runs that have no file that the storage has lost.
+func move(t *testing.T, source migrate.Source, to migrate.Sink, sel migrate.Selection) {
+	t.Helper()
+	report, err := migrate.Run(t.Context(), migrate.Job{Source: source, Sink: to, Selection: sel})
+	if err != nil || report.Listed < 50 {
+		t.Fatalf("%d runs, %v", report.Listed, err)
+	}
+	for _, run := range report.Runs {
+		if run.Err != nil && !strings.Contains(run.Err.Error(), "404") {
+			t.Errorf("%s: %v", run.Run, run.Err)
+		}
+	}
+}
