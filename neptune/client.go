@@ -114,6 +114,7 @@ func (c *client) send(ctx context.Context, req call, token string) error {
 		return fmt.Errorf("%s: %w", req.op, redact(idle.explain(err)))
 	}
 	c.met.Store(true)
+	c.retry.log.Debug("request", "op", req.op, "path", request.URL.Path, "status", response.StatusCode)
 	defer func() {
 		io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
 		response.Body.Close()

@@ -22,9 +22,7 @@ func (r *reader) file(attr string, kind migrate.Kind, f wire3.FileRef) migrate.F
 	}
 	if ref.Key == "" {
 		r.notef(attr, kind, migrate.CodeMissing, "the server does not say where the file is")
-		return ref
 	}
-	r.links.announce(ref.Key)
 	return ref
 }
 

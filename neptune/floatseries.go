@@ -148,37 +148,22 @@ func (p *pass) fill(ctx context.Context, rest []*floatSeries) error {
 	return p.floatPages(ctx, batch, limit)
 }
 
-// floatPages gets one page for each of a batch. If the server refuses, it gets half as many at once,
-// down to the series that is to blame.
+// floatPages gets one page for each of a batch.
 func (p *pass) floatPages(ctx context.Context, batch []*floatSeries, limit int) error {
-	err := p.reader.floatPage(ctx, batch, limit)
-	if err != nil && !refusal(err) {
-		return err
-	}
-	if err == nil {
-		p.losses = 0
-	}
-	if err != nil && len(batch) > 1 {
-		if err := p.floatPages(p.tries(ctx), batch[:len(batch)/2], limit); err != nil {
-			return err
+	return inParts(ctx, p, batch, func(ctx context.Context, batch []*floatSeries) error {
+		return p.reader.floatPage(ctx, batch, limit)
+	}, func(s *floatSeries, alone bool, err error) (again bool) {
+		if err == nil {
+			err = s.damage
 		}
-		return p.floatPages(p.tries(ctx), batch[len(batch)/2:], limit)
-	}
-	for _, s := range batch {
 		switch {
-		case err == nil && s.damage == nil:
-			p.turn(s, limit)
-		case err == nil && len(batch) > 1: // once more, alone
-			if err := p.floatPages(ctx, []*floatSeries{s}, limit); err != nil {
-				return err
-			}
 		case err == nil:
-			p.broken(s, s.damage)
-		default:
+			p.turn(s, limit)
+		case alone:
 			p.broken(s, err)
 		}
-	}
-	return nil
+		return err != nil && !alone
+	})
 }
 
 func (p *pass) broken(s *floatSeries, err error) {

@@ -17,7 +17,7 @@ const (
 	// linkAge is how long a link is used that has waited for its turn.
 	linkAge = 3 * time.Minute
 	// maxWaiting bounds the files that wait to be signed with others.
-	maxWaiting = 10_000
+	maxWaiting = 100_000
 )
 
 // links signs the links to a run's files, those that come next together.
@@ -26,7 +26,7 @@ type links struct {
 	project string
 
 	mu      sync.Mutex
-	waiting []string // paths of files that were yielded, and not opened yet
+	waiting []string // paths of files that are being yielded, and were not opened yet
 	ready   map[string]link
 }
 
@@ -39,13 +39,11 @@ func newLinks(api *client, project string) *links {
 	return &links{api: api, project: project, ready: map[string]link{}}
 }
 
-// announce says that a file will probably be opened soon.
-func (l *links) announce(path string) {
+// announce says that files will probably be opened soon, in this order.
+func (l *links) announce(paths []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) < maxWaiting {
-		l.waiting = append(l.waiting, path)
-	}
+	l.waiting = append(l.waiting, paths[:min(len(paths), maxWaiting-len(l.waiting))]...)
 }
 
 // get returns a link to a file; anew: one that was not there before. A link is handed out once.

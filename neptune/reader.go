@@ -210,17 +210,6 @@ func (p *pass) value(kind migrate.Kind, a wire3.Attribute) migrate.Values {
 	}
 }
 
-// tries is the context for a part of a request that failed: the more in vain, the fewer.
-func (p *pass) tries(ctx context.Context) context.Context {
-	if p.losses < maxLosses {
-		return withTries(ctx, 2)
-	}
-	return withTries(ctx, 1)
-}
-
-// maxLosses is how many attributes in a row must be unreadable before the next is asked for only once.
-const maxLosses = 5
-
 // series reads the series that values found, in another goroutine than want and yield.
 func (p *pass) series(ctx context.Context, send func(migrate.Chunk) bool) error {
 	if err := p.allFloats(ctx, send); err != nil {

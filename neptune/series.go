@@ -72,37 +72,21 @@ func (p *pass) fillObjects(ctx context.Context, rest []*objectSeries) error {
 	return p.objectPages(ctx, batch)
 }
 
-// objectPages gets one page for a batch. If the server refuses, it gets half as many at once, down
-// to the series that is to blame.
+// objectPages gets one page for a batch.
 func (p *pass) objectPages(ctx context.Context, batch []*objectSeries) error {
-	err := p.objectPage(ctx, batch)
-	if err != nil && !refusal(err) {
-		return err
-	}
-	if err == nil {
-		p.losses = 0
-	}
-	if err != nil && len(batch) > 1 {
-		if err := p.objectPages(p.tries(ctx), batch[:len(batch)/2]); err != nil {
-			return err
+	first := batch[0]
+	return inParts(ctx, p, batch, p.objectPage, func(s *objectSeries, alone bool, err error) (again bool) {
+		if err == nil {
+			err = s.damage
 		}
-		return p.objectPages(p.tries(ctx), batch[len(batch)/2:])
-	}
-	for i, s := range batch {
 		switch {
-		case err != nil:
+		case err == nil:
+			p.turnObjects(s, s == first, alone)
+		case alone:
 			p.brokenObjects(s, err)
-		case s.damage == nil:
-			p.turnObjects(s, i == 0, len(batch) == 1)
-		case len(batch) == 1:
-			p.brokenObjects(s, s.damage)
-		default: // once more, alone
-			if err := p.objectPages(ctx, []*objectSeries{s}); err != nil {
-				return err
-			}
 		}
-	}
-	return nil
+		return err != nil && !alone
+	})
 }
 
 func (p *pass) brokenObjects(s *objectSeries, err error) {
@@ -224,10 +208,14 @@ func (p *pass) column(s *objectSeries, o *wire3.Objects, lo, hi int) migrate.Val
 	case wire3.HistogramSeries:
 		return migrate.Histograms(o.Histograms[lo:hi:hi])
 	case wire3.FileSeries:
-		refs := make(migrate.Files, 0, hi-lo)
+		refs, paths := make(migrate.Files, 0, hi-lo), make([]string, 0, hi-lo)
 		for _, f := range o.Files[lo:hi] {
 			refs = append(refs, p.reader.file(s.path, s.kind, f))
+			if f.Path != "" {
+				paths = append(paths, f.Path)
+			}
 		}
+		p.reader.links.announce(paths)
 		return refs
 	default:
 		texts := migrate.Strings(o.Texts[lo:hi:hi])

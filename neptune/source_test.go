@@ -47,7 +47,6 @@ func everything(cfg *neptune.Config) { cfg.IncludeArchived, cfg.IncludePreviews 
 func TestContract(t *testing.T) {
 	p := world(t, "neptune3-d-small")
 	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-	server.SetFault(nil)
 	migratetest.TestSource(t, open(t, server, nil), migrate.Selection{Projects: []string{p.ID()}})
 }
 

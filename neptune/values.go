@@ -124,12 +124,24 @@ func (p *pass) valuesOf(ctx context.Context, names []string) error {
 // takeAll is false if the receiver has had enough.
 func (p *pass) takeAll(attributes []wire3.Attribute) bool {
 	p.any = true
+	p.announceFiles(attributes)
 	for _, a := range attributes {
 		if p.take(a); p.ended {
 			return false
 		}
 	}
 	return true
+}
+
+// announceFiles lets the links to files that will be yielded be signed together.
+func (p *pass) announceFiles(attributes []wire3.Attribute) {
+	var paths []string
+	for _, a := range attributes {
+		if a.Value == wire3.File && a.File.Path != "" && (p.want == nil || p.want(a.Name, migrate.KindFile)) {
+			paths = append(paths, a.File.Path)
+		}
+	}
+	p.reader.links.announce(paths)
 }
 
 // valuesInParts reads the attributes by their names, so that one that the server cannot give does
