@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/nexport-go/migrate/convert"
 	"github.com/nexport-go/migrate/internal/demo"
 	"github.com/nexport-go/migrate/mlflow"
+	"github.com/nexport-go/migrate/neptune"
 	"github.com/nexport-go/migrate/parquetstore"
 )
 
@@ -25,10 +27,10 @@ type demoCmd struct {
 
 // Help follows the short help.
 func (demoCmd) Help() string {
-	return `Writes an archive of a small made-up project, as if it had come from Neptune, loads it into an MLflow
-database beside it, and says how to look at it. It needs nothing installed, no account and no network, and
-writes nowhere else. Given again it completes what is missing. Steps are loaded as they are, as by
-load with --step-multiplier 1.
+	return `Starts a Neptune server within this command that has a small made-up project, exports it into an archive,
+loads that into an MLflow database beside it, and says how to look at it. It needs nothing installed, no
+account and no network, and writes nowhere else. Given again it completes what is missing. Steps are loaded
+as they are, as by load with --step-multiplier 1.
 
 Examples:
   nexport demo
@@ -57,7 +59,7 @@ const showDemo = "mlflow server --backend-store-uri sqlite:///" + demoDatabase
 
 const demoNoteText = `Made by "nexport demo"; nothing outside of this directory belongs to it, so it may be deleted.
 
-data, files    an archive as it comes from Neptune: "nexport summary" shows it
+data, files    what "nexport export" made of a project: "nexport summary" shows it
 mlflow.db      what "nexport load" made of it, with mlartifacts
 
   ` + showDemo + `
@@ -65,7 +67,7 @@ mlflow.db      what "nexport load" made of it, with mlartifacts
 shows it, if it is given in this directory. It needs MLflow 3.17.
 `
 
-// Run writes the archive, loads it and says how to look at it.
+// Run exports the project, loads it and says how to look at it.
 func (c *demoCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 	if err := c.prepare(); err != nil {
 		return err
@@ -75,7 +77,7 @@ func (c *demoCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 		return err
 	}
 	defer archive.Close()
-	written, err := c.write(ctx, io, log, archive)
+	exported, err := c.export(ctx, io, log, archive)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (c *demoCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 		return err
 	}
 	if c.JSON {
-		return jsonLines(io.out).Encode(c.line(written))
+		return jsonLines(io.out).Encode(c.line(exported))
 	}
 	_, err = fmt.Fprintf(io.out, "Then open http://127.0.0.1:5000. MLflow has to be 3.17 (pip install mlflow).\n"+
 		"All of the demo is in %s, which may be deleted.\n", shown(c.Dir))
@@ -128,15 +130,28 @@ func (c *demoCmd) prepare() error {
 	return nil
 }
 
-// write writes the archive and shows what it has.
-func (c *demoCmd) write(ctx context.Context, io *stdio, log *slog.Logger, archive *parquetstore.Store) (*migrate.Report, error) {
-	runs := list(ctx, demo.Source{}, migrate.Selection{})
+// export fills the archive from a server of its own, and shows what it has.
+func (c *demoCmd) export(ctx context.Context, io *stdio, log *slog.Logger, archive *parquetstore.Store) (*migrate.Report, error) {
+	server, err := demo.Serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	// No proxy of the environment stands between the command and itself.
+	source, err := neptune.New(neptune.Config{APIToken: server.Token(), Projects: []string{demo.Project}, Client: &http.Transport{MaxIdleConnsPerHost: 16}, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	runs := list(ctx, source, migrate.Selection{})
+	if runs.err != nil {
+		return nil, fmt.Errorf("list the demo's runs: %w", runs.err)
+	}
 	tally := newTally(runs)
-	stop := showProgress(io.term, tally, "write")
+	stop := showProgress(io.term, tally, "export")
 	report, err := migrate.Run(ctx, migrate.Job{Source: runs, Store: archive, Observe: tally.observe, Log: log})
 	stop()
 	if err := errors.Join(err, report.Err()); err != nil {
-		return nil, fmt.Errorf("write the archive: %w", err)
+		return nil, fmt.Errorf("export the demo: %w", err)
 	}
 	if c.JSON {
 		return report, nil
@@ -147,9 +162,9 @@ func (c *demoCmd) write(ctx context.Context, io *stdio, log *slog.Logger, archiv
 // summarize shows the end of what summary shows.
 func (c *demoCmd) summarize(ctx context.Context, io *stdio, archive *parquetstore.Store, report *migrate.Report) error {
 	if moved := report.Moved[migrate.StageExport]; moved.Runs > 0 {
-		fmt.Fprintf(io.out, "%s of %s written to %s in %s\n", plural(moved.Runs, "run"), demo.Project, shown(c.Dir), span(report.Ended.Sub(report.Started)))
+		fmt.Fprintf(io.out, "%s of %s exported to %s in %s\n", plural(moved.Runs, "run"), demo.Project, shown(c.Dir), span(report.Ended.Sub(report.Started)))
 	}
-	printCount(io.out, report.Existed[migrate.StageExport], "run", "written already")
+	printCount(io.out, report.Existed[migrate.StageExport], "run", "exported already")
 	s := newSurvey(io.out, false)
 	s.brief = true
 	for _, run := range list(ctx, archive, migrate.Selection{Projects: []string{demo.Project}}).runs {
@@ -197,15 +212,15 @@ type jsonDemo struct {
 	FilesPath   string  `json:"files_path"`
 	TrackingURI string  `json:"tracking_uri"`
 	Show        string  `json:"show"` // to be given in Directory
-	Written     int64   `json:"written"`
+	Exported    int64   `json:"exported"`
 	Existed     int64   `json:"existed"`
 	Seconds     float64 `json:"seconds"`
 }
 
-func (c *demoCmd) line(written *migrate.Report) jsonDemo {
+func (c *demoCmd) line(exported *migrate.Report) jsonDemo {
 	return jsonDemo{
 		Type: "demo", Directory: c.Dir, DataPath: c.path(demoData), FilesPath: c.path(demoFiles), TrackingURI: c.uri(), Show: showDemo,
-		Written: written.Moved[migrate.StageExport].Runs, Existed: written.Existed[migrate.StageExport],
-		Seconds: written.Ended.Sub(written.Started).Round(time.Millisecond).Seconds(),
+		Exported: exported.Moved[migrate.StageExport].Runs, Existed: exported.Existed[migrate.StageExport],
+		Seconds: exported.Ended.Sub(exported.Started).Round(time.Millisecond).Seconds(),
 	}
 }
