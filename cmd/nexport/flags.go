@@ -15,7 +15,7 @@ type cli struct {
 	Migrate migrateCmd       `cmd:"" help:"Export runs from Neptune and load them into MLflow, in one go."`
 	Load    loadCmd          `cmd:"" help:"Load an archive into MLflow."`
 	Summary summaryCmd       `cmd:"" help:"Show what an archive holds and what looks wrong."`
-	Demo    demoCmd          `cmd:"" help:"Try it: write a small archive and load it into a new MLflow database."`
+	Demo    demoCmd          `cmd:"" help:"Try it: export a small project and load it into a new MLflow database."`
 	Ver     versionCmd       `cmd:"" name:"version" help:"Print the version."`
 	Version kong.VersionFlag `help:"Print the version."`
 
