@@ -233,10 +233,13 @@ func (s *Store) finishSwap(at place) error {
 	return nil
 }
 
-// scanPlace lists the runs of one place.
+// scanPlace lists the runs of one place, none if they are being replaced.
 func (s *Store) scanPlace(ctx context.Context, at place) ([]*run, error) {
 	n, err := s.countParts(at, 0)
 	if err != nil || n == 0 {
+		return nil, err
+	}
+	if swap, err := s.thereAs(at.manifest() + swapping); swap || err != nil {
 		return nil, err
 	}
 	from := &series{dir: at.dir, home: at.home, stem: at.stem, scope: at.ref.Scope, layout: digestParts}

@@ -46,8 +46,8 @@ func (b *breaker) fault(op, name string) error {
 var errBroken = errors.New("disk broke")
 
 // TestFaults breaks the writing of a run at every change on disk, once so that the writer can clean
-// up and once so that it cannot. What is there afterwards is nothing, or whole; and the next put
-// makes it what it should be.
+// up and once so that it cannot. What is there afterwards is nothing, or whole; a run that is replaced is
+// there all the time; and the next put makes it what it should be.
 func TestFaults(t *testing.T) {
 	older := rich()
 	older.Info.Modified = older.Info.Modified.Add(-time.Hour)
@@ -123,7 +123,11 @@ func mustTarget(t *testing.T, store *parquetstore.Store) string {
 // wholeOrNot checks that what calls itself complete is the old copy or the new one.
 func wholeOrNot(t *testing.T, data, files string, before *migratetest.Run) {
 	reader := open(t, data, files)
-	for _, info := range list(t, reader) {
+	runs := list(t, reader)
+	if before != nil && (len(runs) != 1 || runs[0].State != migrate.Complete) {
+		t.Errorf("neither the old copy nor the new one is there: %+v", runs)
+	}
+	for _, info := range runs {
 		if info.State != migrate.Complete {
 			continue
 		}

@@ -28,7 +28,8 @@
 // Create opens an archive for writing too, and keeps other writers out. PutRun writes a run under
 // temporary names, and when all of it is on disk renames the parts, then the manifest, then part 0,
 // by which every reader knows a whole run. What a crash leaves has no part 0 or a manifest that ends
-// in .swap, and the next PutRun of the run removes or finishes it. A run that is replaced stays
+// in .swap, and the next PutRun of the run removes or finishes it; until then the new copy is read
+// under its temporary names, if all of it is on disk. A run that is replaced stays
 // until the new copy is whole; a whole copy is not replaced by one that lacks something. Standing tells
 // beforehand what PutRun will find, and SetAside takes out of the archive what its source has lost.
 //

@@ -1,9 +1,12 @@
 package parquetstore
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
@@ -51,6 +54,9 @@ type openPart struct {
 // openFile opens a part below root and checks its footer.
 func openFile(root *os.Root, path string) (p *openPart, err error) {
 	f, err := root.Open(path)
+	if name, swapped := strings.CutSuffix(path, temporary); swapped && errors.Is(err, fs.ErrNotExist) {
+		f, err = root.Open(name) // it has got its name meanwhile
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open part: %w", err)
 	}

@@ -148,12 +148,14 @@ func readDir(root *os.Root, dir string) (files []*part, dirs []string, err error
 	if err != nil {
 		return nil, nil, err
 	}
+	swapped := swappedParts(entries)
 	for _, e := range entries {
 		info, err := root.Stat(path.Join(dir, e.Name()))
 		switch {
 		case err == nil && info.IsDir():
 			dirs = append(dirs, e.Name())
-		case !strings.HasSuffix(e.Name(), ".parquet"):
+		case swapped[e.Name()+temporary]: // what it is being replaced by counts
+		case !strings.HasSuffix(e.Name(), ".parquet") && !swapped[e.Name()]:
 		case err != nil:
 			files = append(files, &part{path: path.Join(dir, e.Name()), err: err})
 		default:
@@ -163,11 +165,33 @@ func readDir(root *os.Root, dir string) (files []*part, dirs []string, err error
 	return files, dirs, nil
 }
 
+// swappedParts are the parts that count though they have temporary names still: those of runs of which
+// putting the new copy in the place of the old one was interrupted.
+func swappedParts(entries []fs.DirEntry) map[string]bool {
+	names := map[string]bool{}
+	var parts []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".parquet"+temporary) {
+			parts = append(parts, e.Name())
+		}
+		names[e.Name()] = true
+	}
+	swapped := map[string]bool{}
+	for _, name := range parts {
+		stem, _, layout := parsePart(strings.TrimSuffix(name, temporary))
+		manifest := stem + "_manifest.json"
+		if layout == digestParts && (names[manifest+swapping] || names[manifest] && !names[stem+"_part_0.parquet"]) {
+			swapped[name] = true
+		}
+	}
+	return swapped
+}
+
 // sortSeries groups files into series and notes the gaps in their numbers.
 func sortSeries(home, dir string, scope migrate.Scope, files []*part) (found []*series) {
 	by := map[string]*series{}
 	for _, f := range files {
-		stem, num, layout := parsePart(path.Base(f.path))
+		stem, num, layout := parsePart(path.Base(strings.TrimSuffix(f.path, temporary)))
 		f.num = num
 		key := strconv.Itoa(int(layout)) + stem
 		s := by[key]

@@ -16,6 +16,9 @@ func (s *Store) recorded(from *series) *run {
 		return nil
 	}
 	name := path.Join(from.dir, from.stem+"_manifest.json")
+	if there, err := s.thereAs(name + swapping); there && err == nil {
+		name += swapping // from the moment that it is there the new copy counts
+	}
 	m, err := readManifest(s.data, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -41,9 +44,6 @@ func (s *Store) recorded(from *series) *run {
 	}
 	r.notes = append(append(r.notes, from.notes...), m.Problems...)
 	r.noteParts(m)
-	if there, err := s.thereAs(name + swapping); there || err != nil {
-		r.lack(migrate.CodeUnreadable, "replacing this run by a newer copy was interrupted; put the run again")
-	}
 	return r
 }
 
