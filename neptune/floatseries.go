@@ -88,29 +88,13 @@ func (s *floatSeries) expected() int {
 func (p *pass) allFloats(ctx context.Context, send func(migrate.Chunk) bool) error {
 	sum := int64(0)
 	for i, s := range p.floats {
-		for !s.done {
-			if err := p.fill(ctx, p.floats[i:]); err != nil {
-				return err
-			}
-			if !s.flush(send) {
-				return context.Cause(ctx)
-			}
+		if err := p.toEnd(ctx, p.floats[i:], send); err != nil {
+			return err
 		}
 		if p.lacking(s) {
-			if err := p.floatPages(ctx, p.floats[i:i+1], pointsAtOnce); err != nil {
+			if err := p.toEnd(ctx, p.floats[i:i+1], send); err != nil {
 				return err
 			}
-			for !s.done {
-				if !s.flush(send) {
-					return context.Cause(ctx)
-				}
-				if err := p.fill(ctx, p.floats[i:i+1]); err != nil {
-					return err
-				}
-			}
-		}
-		if !s.flush(send) {
-			return context.Cause(ctx)
 		}
 		p.endFloats(s)
 		sum += s.got
@@ -120,6 +104,21 @@ func (p *pass) allFloats(ctx context.Context, send func(migrate.Chunk) bool) err
 		p.reader.source.gather.sawPoints(p.reader.run.Project, int(sum))
 	}
 	return nil
+}
+
+// toEnd reads and sends the first series to its end, and reads what fits beside it of the rest.
+func (p *pass) toEnd(ctx context.Context, rest []*floatSeries, send func(migrate.Chunk) bool) error {
+	for s := rest[0]; ; {
+		if !s.flush(send) {
+			return context.Cause(ctx)
+		}
+		if s.done {
+			return nil
+		}
+		if err := p.fill(ctx, rest); err != nil {
+			return err
+		}
+	}
 }
 
 // fill gets the next page of the first series, and of as many of the following as fit beside it and

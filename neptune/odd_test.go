@@ -2,6 +2,7 @@ package neptune_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/migratetest"
@@ -121,6 +123,68 @@ func TestOddServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A series that an answer passes over is asked for again.
+func TestSeriesThatIsPassedOver(t *testing.T) {
+	p := project(neptunetest.Attribute{Path: "m", Value: floats(20)}, neptunetest.Attribute{Path: "n", Value: floats(20)})
+	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
+	n := 0
+	got, problems := readRun(t, open(t, server, instead(pathFloats, func(r *http.Request) *http.Response {
+		if n++; n == 1 {
+			return answer(r, "")
+		}
+		return nil
+	})), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
+	if diff := cmp.Diff(seeded(p.Runs[0]), got); diff != "" || len(problems) > 0 {
+		t.Errorf("%v (-want +got):\n%s", problems, diff)
+	}
+}
+
+// Without a count of points, a series ends with an empty page.
+func TestServerThatDoesNotCount(t *testing.T) {
+	var attributes []neptunetest.Attribute
+	for i, n := range []int{1, 2, 5000, 3, 3000, 1} {
+		attributes = append(attributes, neptunetest.Attribute{Path: fmt.Sprint("m/", i), Value: floats(n)})
+	}
+	p := project(attributes...)
+	for _, page := range []int{0, 500} {
+		server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}, PageFloats: page, NoGzip: true})
+		source := open(t, server, func(cfg *neptune.Config) {
+			cfg.Client = roundTrip(func(r *http.Request) (*http.Response, error) {
+				response, err := http.DefaultTransport.RoundTrip(r)
+				if err == nil && strings.HasSuffix(r.URL.Path, pathFloats) {
+					body, _ := io.ReadAll(response.Body)
+					response.Body.Close()
+					body = without(body, 1, 2, 1)
+					response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+				}
+				return response, err
+			})
+		})
+		got, problems := readRun(t, source, migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
+		if diff := cmp.Diff(seeded(p.Runs[0]), got); diff != "" || len(problems) > 0 {
+			t.Errorf("%v (-want +got):\n%s", problems, diff)
+		}
+	}
+}
+
+// without leaves out the last field of path from the messages that the others lead to.
+func without(b []byte, path ...protowire.Number) (out []byte) {
+	for len(b) > 0 {
+		num, kind, n := protowire.ConsumeTag(b)
+		size := n + protowire.ConsumeFieldValue(num, kind, b[n:])
+		field := b[:size]
+		b = b[size:]
+		switch {
+		case num != path[0]:
+			out = append(out, field...)
+		case len(path) > 1:
+			inner, _ := protowire.ConsumeBytes(field[n:])
+			out = protowire.AppendBytes(protowire.AppendTag(out, num, kind), without(inner, path[1:]...))
+		}
+	}
+	return out
 }
 
 // Pages of values that lead in circles are read in parts.
