@@ -16,10 +16,13 @@ func (s *Store) recorded(from *series) *run {
 		return nil
 	}
 	name := path.Join(from.dir, from.stem+"_manifest.json")
-	if there, err := s.thereAs(name + swapping); there && err == nil {
+	m, swapErr := readManifest(s.data, name+swapping)
+	var err error
+	if swapErr == nil {
 		name += swapping // from the moment that it is there the new copy counts
+	} else {
+		m, err = readManifest(s.data, name)
 	}
-	m, err := readManifest(s.data, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -44,6 +47,9 @@ func (s *Store) recorded(from *series) *run {
 	}
 	r.notes = append(append(r.notes, from.notes...), m.Problems...)
 	r.noteParts(m)
+	if swapErr != nil && !errors.Is(swapErr, fs.ErrNotExist) {
+		r.lack(migrate.CodeUnreadable, "replacing this run by a newer copy was interrupted (%v); put the run again", swapErr)
+	}
 	return r
 }
 
