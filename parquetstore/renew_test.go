@@ -42,6 +42,9 @@ func TestRenew(t *testing.T) {
 				if got := mustPut(t, store, test.second); got.Existed != test.kept[renew] {
 					t.Errorf("renew %d: existed %v", renew, got.Existed)
 				}
+				if got, err := store.Run(t.Context(), ref); err != nil || got.RunRef != ref || got.State != migrate.Complete {
+					t.Errorf("the archive has %+v, %v", got, err)
+				}
 				check(t, store, settled(rich())) // what a narrower one leaves out is kept
 			})
 		}

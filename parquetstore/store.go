@@ -62,6 +62,16 @@ func (s *Store) OpenRun(ctx context.Context, info migrate.RunInfo) (migrate.RunR
 	return newReader(s, found), nil
 }
 
+// Run says of one run what Runs says. The error matches migrate.ErrNotFound if the archive does not
+// have it.
+func (s *Store) Run(ctx context.Context, ref migrate.RunRef) (migrate.RunInfo, error) {
+	found, err := s.find(ctx, ref)
+	if err != nil {
+		return migrate.RunInfo{}, err
+	}
+	return found.info, nil
+}
+
 func (s *Store) find(ctx context.Context, ref migrate.RunRef) (*run, error) {
 	if found := s.lookup(ref); found != nil {
 		return found, nil

@@ -134,6 +134,7 @@ func (j *exportJob) export(ctx context.Context, sink migrate.Sink, target string
 	stages := []migrate.Stage{migrate.StageExport}
 	if sink != nil {
 		stages = append(stages, migrate.StageLoad)
+		sink = &archivedSink{sink, j.archive}
 	}
 	stop := j.view.show(j.io.term, stages, j.flags.Jobs)
 	report, err := migrate.Run(ctx, migrate.Job{
@@ -167,4 +168,21 @@ func (s *watchedStore) PutRun(ctx context.Context, run migrate.RunInfo, r migrat
 		s.view.outdated(run.RunRef)
 	}
 	return result, nil
+}
+
+// archivedSink receives runs with what the archive knows of them: Neptune may know a run as modified later,
+// and the target must not take an older copy for that.
+type archivedSink struct {
+	migrate.Sink
+	archive *parquetstore.Store
+}
+
+// PutRun puts a run into the target.
+func (s *archivedSink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
+	archived, err := s.archive.Run(ctx, run.RunRef)
+	if err != nil {
+		return migrate.Result{}, err
+	}
+	archived.Filter = run.Filter
+	return s.Sink.PutRun(ctx, archived, r)
 }

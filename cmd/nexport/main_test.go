@@ -98,7 +98,7 @@ type watched struct {
 // operation, such as runs/update.
 func serve(ts *testscript.TestScript, t *testing.T, args []string) {
 	w := ts.Value(serverKey{}).(*watched)
-	w.Server = mlflowtest.NewServer(t, mlflowtest.Options{})
+	w.Server, w.seen = mlflowtest.NewServer(t, mlflowtest.Options{}), 0
 	if len(args) == 2 && args[0] == "fail" {
 		w.SetFault(func(_ int, r *http.Request) (f mlflowtest.Fault) {
 			if strings.HasSuffix(r.URL.Path, args[1]) {
