@@ -102,9 +102,9 @@ func Start(opts Options) (*Server, error) {
 			return nil, fmt.Errorf("listen on %s: %w", opts.Address, err)
 		}
 	}
-	s.http.Start()
-	s.URL = s.http.URL + opts.Prefix
+	s.URL = "http://" + s.http.Listener.Addr().String() + opts.Prefix
 	s.auth = newAuth(s.URL, opts)
+	s.http.Start() // last: what serves must see all of the above
 	return s, nil
 }
 
