@@ -101,7 +101,7 @@ func (r *reader) definitions(ctx context.Context) (all []definition, err error) 
 		Projects: []string{r.run.Project}, Runs: []string{r.holder},
 		Types: typeFilters(apiTypes(r.run.Filter)), Next: nextPage{Limit: valuesPage},
 	}
-	for tokens := newTokens(); ; {
+	for seen := (tokens{}); ; {
 		var out struct {
 			Entries []definition `json:"entries"`
 			Next    nextPage     `json:"nextPage"`
@@ -112,10 +112,10 @@ func (r *reader) definitions(ctx context.Context) (all []definition, err error) 
 			return nil, err
 		}
 		all = append(all, out.Entries...)
-		if out.Next.Token == "" {
+		if out.Next.Token == "" || len(out.Entries) == 0 {
 			return all, nil
 		}
-		if err := tokens.next(out.Next.Token); err != nil {
+		if err := seen.next(out.Next.Token, len(out.Entries)); err != nil {
 			return nil, err
 		}
 		body.Next.Token = out.Next.Token

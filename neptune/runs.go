@@ -190,7 +190,7 @@ func (l *listing) all(ctx context.Context, n int, query string) (more bool, err 
 // pass goes through all pages once, whatever their length, and adds to found the runs that no pass
 // of this query found before. shrunk says that the server counted fewer on a later page.
 func (l *listing) pass(ctx context.Context, n int, query string, found *int64) (total int64, shrunk, more bool, err error) {
-	for offset := 0; ; {
+	for offset, first := 0, ""; ; {
 		in := search{query: query, paths: listed, offset: offset, limit: searchPage}
 		p, err := l.source.search(ctx, l.project, in)
 		if err != nil {
@@ -202,6 +202,12 @@ func (l *listing) pass(ctx context.Context, n int, query string, found *int64) (
 			return 0, false, false, nil
 		}
 		offset += len(p.entries)
+		if len(p.entries) > 0 && entryKey(p.entries[0]) == first {
+			return total, shrunk, true, fmt.Errorf("list runs of %s: %w", l.project, errSamePage)
+		}
+		if len(p.entries) > 0 {
+			first = entryKey(p.entries[0])
+		}
 		if len(p.entries) == 0 || total > 0 && int64(offset) >= total {
 			return total, shrunk, true, nil
 		}

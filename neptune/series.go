@@ -27,6 +27,7 @@ type objectSeries struct {
 	points wire3.Objects
 	token  string // where the next page begins; empty: at the start
 	got    int
+	empty  int            // pages without a point that lead to another, in a row
 	sent   []migrate.Step // of the last point that was sent, if one was
 	begun  bool           // something of it has come
 	alone  bool           // it was asked for alone
@@ -141,6 +142,12 @@ func (p *pass) objectPage(ctx context.Context, batch []*objectSeries) error {
 func (p *pass) turnObjects(s *objectSeries, first, alone bool) {
 	page := &s.points
 	s.got += page.Count
+	switch { // an answer without a cursor had no room for the series
+	case page.Count > 0:
+		s.empty = 0
+	case page.Cursor:
+		s.empty++
+	}
 	s.notes.add(page.Previews)
 	if page.Odd > 0 {
 		p.reader.notef(s.path, s.kind, migrate.CodeUnreadable,
@@ -152,6 +159,8 @@ func (p *pass) turnObjects(s *objectSeries, first, alone bool) {
 	switch {
 	case page.Finished && page.Cursor:
 		s.done = true
+	case s.empty > maxEmptyPages:
+		p.brokenObjects(s, errSamePage)
 	case page.Cursor && page.Token != "" && page.Token != s.token:
 		s.token, s.begun, s.alone = page.Token, true, false
 	case page.Cursor && page.Token == s.token && s.token != "":

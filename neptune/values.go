@@ -25,16 +25,24 @@ type valuesBody struct {
 	Next  nextPage     `json:"nextPage"`
 }
 
+// maxEmptyPages is how many pages in a row may have nothing in them and yet lead to another.
+const maxEmptyPages = 20
+
 // tokens watches that a server does not lead in circles.
-type tokens map[string]bool
+type tokens struct {
+	last  string
+	empty int
+}
 
-func newTokens() tokens { return tokens{} }
-
-func (t tokens) next(token string) error {
-	if t[token] {
+// next takes the token for the next page; items is what the page before it had.
+func (t *tokens) next(token string, items int) error {
+	if t.empty++; items > 0 {
+		t.empty = 0
+	}
+	if token == t.last || t.empty > maxEmptyPages {
 		return errSamePage
 	}
-	t[token] = true
+	t.last = token
 	return nil
 }
 
@@ -48,7 +56,7 @@ func (r *reader) valuePages(ctx context.Context, holders, names []string, take f
 	body := valuesBody{
 		Runs: holders, Names: names, Types: typeFilters(apiTypes(r.run.Filter)), Next: nextPage{Limit: valuesPage},
 	}
-	for seen := newTokens(); ; {
+	for seen := (tokens{}); ; {
 		var entries []wire3.Entry
 		var next string
 		err := r.source.api.post(ctx, "read the attributes of "+r.run.String(),
@@ -63,7 +71,7 @@ func (r *reader) valuePages(ctx context.Context, holders, names []string, take f
 		if !take(entries) || next == "" {
 			return nil
 		}
-		if err := seen.next(next); err != nil {
+		if err := seen.next(next, len(entries)); err != nil {
 			return fmt.Errorf("read the attributes of %s: %w", r.run, err)
 		}
 		body.Next.Token = next
