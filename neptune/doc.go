@@ -23,8 +23,11 @@
 //
 // # Requests
 //
-// A run costs one request for all its values, and one for every 128 float series or 130,000 points. Requests
-// are repeated after resets, silence, 408, 429 and 5xx, at least as late as Retry-After says, which
+// The values of up to 16 small runs that were listed together come with one request, and the beginnings
+// of their float series with another. A large run costs one request for every 5,000 values, 128 float
+// series or 130,000 points, and a page of other series. Memory is bounded by some 15 MB for each run that is
+// read at the same time. Requests are repeated after resets, silence, 408, 429 and 5xx, at least as
+// late as Retry-After says, which
 // holds back all workers. The bearer token is renewed before it ends and when the server refuses it, once
 // for all workers. Links to files are signed shortly before they are used and again when they have
 // expired; a transfer that was cut goes on where it was cut.
