@@ -479,7 +479,7 @@ func TestArtifactPlaces(t *testing.T) {
 		"s3://bucket/x/0":                                                           {},
 		"mlruns/0":                                                                  {},
 		"file://elsewhere/x/0":                                                      {},
-		filepath.ToSlash(dir) + "/" + strings.Repeat("x", 200) + "/0":               {},
+		filepath.ToSlash(dir) + "/" + strings.Repeat("x", 200) + "/0":               {below: strings.Repeat("x", 200) + "/1"},
 	} {
 		t.Run(location[max(0, len(location)-20):], func(t *testing.T) {
 			cfg := freshSQLite(t)
@@ -531,5 +531,13 @@ func (r failingReader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[
 		if want("x", migrate.KindFloatSeries) {
 			yield(migrate.Chunk{}, errors.New("the disk is gone"))
 		}
+	}
+}
+
+// TestLongArtifactDirectory: the column of other databases than SQLite is narrow.
+func TestLongArtifactDirectory(t *testing.T) {
+	cfg := mlflow.Config{TrackingURI: pgServer.Database(t), ArtifactsDir: filepath.Join(t.TempDir(), strings.Repeat("x", 200))}
+	if _, err := put(t, newDatabaseSink(t, cfg), example()); !errors.Is(err, migrate.ErrFatal) || !strings.Contains(err.Error(), "--artifacts-dir") {
+		t.Errorf("error %v", err)
 	}
 }

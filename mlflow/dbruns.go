@@ -16,6 +16,7 @@ import (
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
+	"github.com/nexport-go/migrate/mlflow/internal/schema"
 )
 
 // experiments finds them by their tag.
@@ -334,13 +335,13 @@ func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id st
 	return strings.TrimSuffix(location.String, "/"), nil
 }
 
-// maxArtifactURI is the width of runs.artifact_uri; SQLite does not insist on it, MLflow's other
-// databases do.
+// maxArtifactURI is the width of runs.artifact_uri; SQLite does not insist on it, and MLflow works there with
+// longer ones.
 const maxArtifactURI = 200
 
 func (d *database) insertRun(ctx context.Context, conn *sql.Conn, to target, run newRun) error {
-	if utf8.RuneCountInString(to.artifactURI) > maxArtifactURI {
-		return fmt.Errorf("artifacts would be in %s, which is longer than the %d characters that MLflow keeps: choose a shorter --artifacts-dir: %w",
+	if d.dialect() != schema.SQLite && utf8.RuneCountInString(to.artifactURI) > maxArtifactURI {
+		return fmt.Errorf("artifacts would be in %s, which is longer than the %d characters that the database keeps: choose a shorter --artifacts-dir: %w",
 			to.artifactURI, maxArtifactURI, migrate.ErrFatal)
 	}
 	made, err := conn.ExecContext(ctx, d.numbered(`INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, source_version,
