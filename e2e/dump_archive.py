@@ -13,7 +13,6 @@ import re
 import struct
 import sys
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -48,6 +47,8 @@ def with_pyarrow(name):
 
 
 def with_duckdb(name):
+    import duckdb  # takes its time
+
     rows = duckdb.sql(
         """SELECT * REPLACE (epoch_ms(timestamp) AS timestamp, epoch_ms(datetime_value) AS datetime_value)
         FROM read_parquet($name)""", params={"name": name})
@@ -79,4 +80,5 @@ def main():
             print(json.dumps(line, ensure_ascii=False, sort_keys=True))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nexport-go/migrate/internal/fixture"
+	"github.com/nexport-go/migrate/neptune/neptunetest"
+)
+
+// worlds are those of testdata/archives, each with the archives that the Python tool wrote of it, and the
+// one of make_world.py.
+var worlds = []struct {
+	name  string
+	tool  []string // names of archives
+	wrong []string // values that these have and the world has not: parts of lines of world.py
+	opts  neptunetest.Options
+}{
+	{name: "small", tool: []string{"neptune3-b-small", "neptune3-c-small", "neptune3-d-small"}, opts: neptunetest.Options{Provider: "azure"}},
+	{name: "multipart", tool: []string{"neptune3-b-multipart", "neptune3-d-multipart"}, opts: neptunetest.Options{GzipFile: true}},
+	{
+		name: "odd", tool: []string{"neptune3-d-odd", "neptune3-c-odd", "neptune3-b-odd"},
+		wrong: []string{
+			"'odd-scalars') i/2^53+1 ", "'odd-scalars') i/only-here ", "'mixed-0') i/sometimes ", // through doubles
+			"'m_n') f/who.txt ", "'odd-files') f/a.txt ", "'odd-files') f/a//txt ", "'odd-files') fs/a.b ", // one name for two files
+			"'m.n') f/who.txt ", "'odd-files') f/a.txt ", "'odd-files') f/a//txt ",
+			"'odd-files') f/a.txt ", "'odd-files') f/a/txt ",
+		},
+		opts: neptunetest.Options{PageRuns: 7, PageAttributes: 100, PageFloats: 50, PagePoints: 20, Provider: "aws"},
+	},
+	{name: "hard"},
+}
+
+// world gives the JSON of a world.
+func world(t testing.TB, name string) []byte {
+	t.Helper()
+	if name != "hard" {
+		return fixture.World(t, "neptune3-d-"+name)
+	}
+	return pythonOutput(t, "make_world.py")
+}
+
+// pythonOutput runs a program of this directory and gives what it prints.
+func pythonOutput(t testing.TB, args ...string) []byte {
+	t.Helper()
+	out, err := runPython(t, args...)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", args[0], err, out)
+	}
+	return out
+}
+
+func runPython(t testing.TB, args ...string) ([]byte, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(venv(t, envMLflow3), "bin", "python"), append([]string{"-B"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	return append(out, stderr.Bytes()...), err
+}
+
+// neptuneSource is a fake Neptune with one project, and a directory for an archive of it.
+type neptuneSource struct {
+	*neptunetest.Server
+	project string
+	dir     string
+}
+
+// serveWorld serves a world; opts may leave the projects out.
+func serveWorld(t testing.TB, world []byte, opts neptunetest.Options) neptuneSource {
+	t.Helper()
+	project, err := neptunetest.World{}.ReadWorld(world)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Projects = []*neptunetest.Project{project}
+	return neptuneSource{neptunetest.NewServer(t, opts), project.ID(), t.TempDir()}
+}
+
+// in is the same Neptune, to be exported into another directory.
+func (n neptuneSource) in(dir string) neptuneSource {
+	n.dir = dir
+	return n
+}
+
+func (n neptuneSource) archive(prefix string) archiveDirs {
+	return archiveDirs{data: filepath.Join(n.dir, "data"), files: filepath.Join(n.dir, "files"), prefix: prefix}
+}
+
+// command prepares an export or a migration of the whole project.
+func (n neptuneSource) command(ctx context.Context, t testing.TB, verb string, more ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	a := n.archive("")
+	args := append([]string{verb, "-p", n.project, "--include-archived-runs", "-d", a.data, "-f", a.files}, more...)
+	cmd, out := command(ctx, t, args...)
+	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "NEPTUNE_") })
+	cmd.Env = append(cmd.Env, "NEPTUNE_API_TOKEN="+n.Token())
+	return cmd, out
+}
+
+// run runs it to its end and gives its exit code and all it said.
+func (n neptuneSource) run(t testing.TB, verb string, more ...string) (code int, out string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	cmd, said := n.command(ctx, t, verb, more...)
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatalf("run the command: %v", err)
+	}
+	return cmd.ProcessState.ExitCode(), said.String()
+}
+
+// export exports, which must end with a code and say all of want.
+func (n neptuneSource) export(t testing.TB, code int, want []string, more ...string) string {
+	t.Helper()
+	got, out := n.run(t, "export", more...)
+	if got != code {
+		t.Fatalf("export %q ended with %d, want %d:\n%s", more, got, code, out)
+	}
+	for _, text := range want {
+		if !strings.Contains(out, text) {
+			t.Errorf("export %q does not say %q:\n%s", more, text, out)
+		}
+	}
+	return out
+}
+
+// TestExportWorlds exports what Neptune has, and reads the archive with tools that share no code with this project:
+// it is what was seeded, value by value, and has all that the Python tool's archives of the same have.
+func TestExportWorlds(t *testing.T) {
+	venv(t, envMLflow3)
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			text := world(t, w.name)
+			n := serveWorld(t, text, w.opts)
+			n.export(t, exitMoved, nil, "--include-metric-previews")
+			path := filepath.Join(t.TempDir(), "world.json")
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			a := n.archive("")
+			args := []string{"world.py", path, a.data, a.files, "--archived", "--previews"}
+			tool := slices.Clone(args)
+			for _, name := range w.tool {
+				data, files := fixture.Unpack(t, name)
+				tool = append(tool, "--tool", data, files)
+			}
+			mustBeWrong(t, w.wrong, string(pythonOutput(t, tool...)))
+			if w.name != "hard" { // is long
+				pythonOutput(t, append(args, "--reader", "duckdb")...)
+			}
+			n = n.in(t.TempDir())
+			n.export(t, exitMoved, nil)
+			a = n.archive("")
+			pythonOutput(t, "world.py", path, a.data, a.files, "--archived")
+		})
+	}
+}
+
+// mustBeWrong wants that these values of the Python tool's archives differ from the world, and no other.
+func mustBeWrong(t *testing.T, want []string, out string) {
+	t.Helper()
+	var got []string
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "the tool is wrong: ") {
+			got = append(got, line)
+		} else {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+	for _, line := range got {
+		i := slices.IndexFunc(want, func(part string) bool { return strings.Contains(line, part) })
+		if i < 0 {
+			t.Errorf("a value of the Python tool's archive is another: %s", line)
+			continue
+		}
+		want = slices.Delete(slices.Clone(want), i, i+1)
+	}
+	if len(want) > 0 {
+		t.Errorf("values of the Python tool's archives that are said to be others are not: %q", want)
+	}
+}
+
+// TestWorldCheckerSees changes a world in each way that a wrong export might differ, and expects the checker to
+// find it.
+func TestWorldCheckerSees(t *testing.T) {
+	venv(t, envMLflow3)
+	n := serveWorld(t, fixture.World(t, "neptune3-d-small"), neptunetest.Options{})
+	n.export(t, exitMoved, nil)
+	a := n.archive("")
+	type object = map[string]any
+	for name, change := range map[string]func(run object, byType map[string]object){
+		"another value": func(_ object, of map[string]object) { of["int"]["value"] = -7 },
+		"another float": func(_ object, of map[string]object) { of["float"]["value"] = "NaN" },
+		"another step":  func(_ object, of map[string]object) { of["float_series"]["points"].([]any)[0].([]any)[0] = -0.000001 },
+		"another point": func(_ object, of map[string]object) { of["float_series"]["points"].([]any)[0].([]any)[1] = 1e-300 },
+		"another time":  func(_ object, of map[string]object) { of["string_series"]["points"].([]any)[0].([]any)[2] = 1 },
+		"one point more": func(_ object, of map[string]object) {
+			of["string_series"]["points"] = of["string_series"]["points"].([]any)[1:]
+		},
+		"another MIME":      func(_ object, of map[string]object) { of["file"]["mime"] = "x/y" },
+		"another content":   func(_ object, of map[string]object) { of["file"]["b64"] = "AAAA" },
+		"another set":       func(_ object, of map[string]object) { of["string_set"]["value"] = []string{} },
+		"another type":      func(_ object, of map[string]object) { of["bool"]["type"], of["bool"]["value"] = "string", "true" },
+		"an attribute more": func(run object, _ map[string]object) { run["attributes"] = run["attributes"].([]any)[6:] },
+		"another path":      func(_ object, of map[string]object) { of["int"]["path"] = "no/such" },
+		"another short ID":  func(run object, _ map[string]object) { run["sys_id"] = "SMAL-99" },
+		"no such run":       func(run object, _ map[string]object) { run["custom_run_id"] = "no such run" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var w object
+			if err := json.Unmarshal(fixture.World(t, "neptune3-d-small"), &w); err != nil {
+				t.Fatal(err)
+			}
+			run := w["runs"].([]any)[0].(object)
+			byType := map[string]object{}
+			for _, a := range run["attributes"].([]any) {
+				byType[a.(object)["type"].(string)] = a.(object)
+			}
+			change(run, byType)
+			text, err := json.Marshal(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "world.json")
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := runPython(t, "world.py", path, a.data, a.files, "--archived")
+			if err == nil || bytes.Contains(out, []byte("Traceback")) {
+				t.Errorf("the checker did not see it: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestMigrateWorlds exports and loads in one go, and compares what MLflow shows with the archive; a second time there is
+// nothing to do.
+func TestMigrateWorlds(t *testing.T) {
+	at := newSQLite(t)
+	t.Parallel()
+	var archives []archiveDirs
+	for _, w := range worlds {
+		n := serveWorld(t, world(t, w.name), neptunetest.Options{})
+		a := n.archive(w.name + "/")
+		args := []string{"--mlflow-tracking-uri", at.uri, "--artifacts-dir", at.artifacts, "--name-prefix", a.prefix, "--json"}
+		if code, out := n.run(t, "migrate", args...); code != exitMoved {
+			t.Errorf("%s: migrate ended with %d:\n%.5000s", w.name, code, out)
+		}
+		first := n.Requests()
+		code, out := n.run(t, "migrate", args...)
+		if n := createdRuns(t, out); code != exitMoved || n != 0 {
+			t.Errorf("%s: the second migration ended with %d and moved %d runs:\n%.5000s", w.name, code, n, out)
+		}
+		mustOnlyList(t, n.Requests()[len(first):])
+		archives = append(archives, a)
+	}
+	url := at.serve(t)
+	for i, a := range archives {
+		t.Run(worlds[i].name, func(t *testing.T) { mustEqual(t, a, url) })
+	}
+}
+
+// mustOnlyList wants requests to be those of one listing, and what goes before it.
+func mustOnlyList(t *testing.T, requests []neptunetest.Request) {
+	t.Helper()
+	listings := 0
+	for _, r := range requests {
+		switch {
+		case strings.HasSuffix(r.Path, "/entries/search/"):
+			listings++
+		case strings.HasPrefix(r.Path, "/api/leaderboard"), strings.HasPrefix(r.Path, "/api/storagebridge"), strings.HasPrefix(r.Path, "/storage"):
+			t.Errorf("more than the listing was asked for: %s %s %.300s", r.Method, r.Path, r.Body)
+		}
+	}
+	if listings == 0 {
+		t.Error("the runs were not listed")
+	}
+}
