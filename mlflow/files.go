@@ -60,11 +60,11 @@ func (m *filesMover) move(ctx context.Context, c migrate.Chunk, i int, ref migra
 // the run, to be tried again.
 func lossOf(err error) migrate.Code {
 	switch {
-	case !isSource(err):
+	case !isSource(err), errors.Is(err, migrate.ErrFatal):
 		return ""
 	case errors.Is(err, migrate.ErrNotFound):
 		return migrate.CodeMissing
-	case errors.Is(err, migrate.ErrCorrupt):
+	case errors.Is(err, migrate.ErrCorrupt), errors.Is(err, migrate.ErrUnauthorized):
 		return migrate.CodeUnreadable
 	}
 	return ""

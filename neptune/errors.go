@@ -52,7 +52,8 @@ const codeDenied = "ACCESS_DENIED"
 // to one project, others may still be read.
 func (e *APIError) Is(target error) bool {
 	if e.storage {
-		return target == migrate.ErrNotFound && e.Status == http.StatusNotFound
+		return target == migrate.ErrNotFound && e.Status == http.StatusNotFound ||
+			target == migrate.ErrUnauthorized && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 	}
 	switch target {
 	case migrate.ErrNotFound:

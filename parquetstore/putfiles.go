@@ -31,8 +31,8 @@ func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.
 		}
 		if ref.Key != "" {
 			err := w.putFile(ctx, &file, r, ref, w.points+i)
-			if errors.Is(err, migrate.ErrNotFound) {
-				w.problem(migrate.Problem{Path: c.Path, Kind: c.Kind, Code: migrate.CodeMissing, Text: err.Error()})
+			if code := lossOf(err); code != "" && ctx.Err() == nil {
+				w.problem(migrate.Problem{Path: c.Path, Kind: c.Kind, Code: code, Text: err.Error()})
 			} else if err != nil {
 				return nil, err
 			}
@@ -41,6 +41,20 @@ func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.
 		w.m.Files = append(w.m.Files, file)
 	}
 	return paths, nil
+}
+
+// lossOf gives the code for a file that the source will not give next time either; "" for other errors,
+// which end the run.
+func lossOf(err error) migrate.Code {
+	switch {
+	case errors.Is(err, migrate.ErrFatal):
+		return ""
+	case errors.Is(err, migrate.ErrNotFound):
+		return migrate.CodeMissing
+	case errors.Is(err, migrate.ErrCorrupt), errors.Is(err, migrate.ErrUnauthorized):
+		return migrate.CodeUnreadable
+	}
+	return ""
 }
 
 func fileKey(k migrate.Kind, path string) string { return string(k) + "\x00" + path }
