@@ -84,6 +84,9 @@ type sink struct {
 	err  error
 }
 
+// Tell is where the next byte goes.
+func (s *sink) Tell() int64 { return s.n }
+
 func (s *sink) Write(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
@@ -102,7 +105,7 @@ func (s *sink) Write(p []byte) (int, error) {
 type partWriter struct {
 	file *diskFile
 	sink *sink
-	w    *file.Writer
+	w    *fileWriter
 	keys rowKeys
 	wide bool
 	rows int64
@@ -113,9 +116,9 @@ type partWriter struct {
 // newPartWriter begins a part. It closes f if that fails.
 func newPartWriter(f *diskFile, keys rowKeys, wide bool) (*partWriter, error) {
 	p := &partWriter{file: f, sink: &sink{w: f, hash: sha256.New()}, keys: keys, wide: wide}
-	err := p.guard(func() error {
-		p.w = file.NewParquetWriter(p.sink, archiveNode(wide), file.WithWriterProps(partProperties(wide)))
-		return nil
+	err := p.guard(func() (err error) {
+		p.w, err = newFileWriter(p.sink, archiveNode(wide), partProperties(wide))
+		return err
 	})
 	if err != nil {
 		f.Close()
@@ -140,18 +143,10 @@ func (p *partWriter) guard(f func() error) (err error) {
 // group writes a row group.
 func (p *partWriter) group(b *rows) error {
 	err := p.guard(func() error {
-		group := p.w.AppendRowGroup()
-		for id := range numCols {
-			col, err := group.NextColumn()
-			if err != nil {
-				return err
-			}
+		return p.w.group(b.n, b.empty, func(id int, col file.ColumnChunkWriter) error {
 			b.fill(id, b.n)
-			if err := p.column(col, id, b); err != nil {
-				return fmt.Errorf("column %s: %w", colNames[id], err)
-			}
-		}
-		return group.Close()
+			return p.column(col, id, b)
+		})
 	})
 	p.rows += int64(b.n)
 	return err
@@ -225,7 +220,7 @@ func (p *partWriter) size() int64 { return p.sink.n }
 
 // close ends the part, so that it is on disk, and reads its footer again.
 func (p *partWriter) close(root *os.Root, name string) (ManifestPart, error) {
-	err := p.guard(p.w.Close)
+	err := p.guard(p.w.close)
 	if err == nil {
 		err = p.file.Sync()
 	}

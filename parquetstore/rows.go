@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v17/parquet"
@@ -36,9 +37,17 @@ func (l *levels) add(level int16, n int) {
 func (l levels) expand(dst []int16) []int16 {
 	dst = dst[:0]
 	for _, run := range l {
-		for range run.n {
-			dst = append(dst, run.level)
-		}
+		dst = appendMany(dst, run.level, run.n)
+	}
+	return dst
+}
+
+// appendMany appends the same value n times.
+func appendMany[T any](dst []T, value T, n int) []T {
+	from := len(dst)
+	dst = slices.Grow(dst, n)[:from+n]
+	for i := range dst[from:] {
+		dst[from+i] = value
 	}
 	return dst
 }
@@ -79,9 +88,7 @@ func (c *names) add(name string, n int) (fresh bool) {
 		c.index[name] = i
 		c.list = append(c.list, name)
 	}
-	for range n {
-		c.indices = append(c.indices, i)
-	}
+	c.indices = appendMany(c.indices, i, n)
 	return !known
 }
 
@@ -106,13 +113,16 @@ func (b *rows) reset() {
 	}
 }
 
+// empty reports whether a column of values has nothing but nulls.
+func (b *rows) empty(id int) bool {
+	return b.n > 0 && id > colTime && !slices.ContainsFunc(b.defs[id], func(run levelRun) bool { return run.level > 0 })
+}
+
 // fill brings a column up to the given row with nulls.
 func (b *rows) fill(id, row int) {
 	b.defs[id].add(0, row-b.have[id])
 	if id == colSet || id == colHistEdges || id == colHistValues {
-		for range row - b.have[id] {
-			b.reps[id] = append(b.reps[id], 0)
-		}
+		b.reps[id] = appendMany(b.reps[id], 0, row-b.have[id])
 	}
 	b.have[id] = row
 }
@@ -145,6 +155,7 @@ func (b *rows) add(c migrate.Chunk, files []string, lo, hi int) error {
 
 func (b *rows) addSteps(steps []migrate.Step) {
 	b.mark(colStep, 1, len(steps))
+	b.steps = slices.Grow(b.steps, len(steps))
 	for _, s := range steps {
 		b.steps = append(b.steps, int64(s))
 		if s > maxNarrowStep || s < -maxNarrowStep {
@@ -155,15 +166,19 @@ func (b *rows) addSteps(steps []migrate.Step) {
 
 func (b *rows) addTimes(times []int64) {
 	b.fill(colTime, b.n)
-	for _, t := range times {
-		if t == migrate.NoTime {
-			b.defs[colTime].add(0, 1)
-			continue
-		}
-		b.defs[colTime].add(1, 1)
-		b.times = append(b.times, t)
-	}
 	b.have[colTime] += len(times)
+	for len(times) > 0 {
+		n := slices.Index(times, migrate.NoTime)
+		if n < 0 {
+			n = len(times)
+		}
+		b.defs[colTime].add(1, n)
+		b.times = append(b.times, times[:n]...)
+		if times = times[n:]; len(times) > 0 {
+			b.defs[colTime].add(0, 1)
+			times = times[1:]
+		}
+	}
 }
 
 func (b *rows) addValues(c migrate.Chunk, files []string, lo, hi int) error {
