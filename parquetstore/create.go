@@ -18,6 +18,9 @@ type Config struct {
 	Source string
 	// Renew says which of the runs that the archive has already are written again.
 	Renew Renew
+	// Outdated is told of each run that PutRun leaves as it is although it was modified at the
+	// source since, from several goroutines; nil: nobody is.
+	Outdated func(run migrate.RunRef)
 
 	partBytes  int64                       // a part that has grown to this is ended
 	groupRows  int                         // most rows of a row group
@@ -159,6 +162,9 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 		return migrate.Result{}, err
 	}
 	if stands.serves(s.write.cfg.Renew) {
+		if stands == Outdated && s.write.cfg.Outdated != nil {
+			s.write.cfg.Outdated(info.RunRef)
+		}
 		if old.manifest != nil { // a crash may have left the files of an older copy
 			err = s.removeOldFiles(at, old.manifest)
 		}

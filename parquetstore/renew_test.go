@@ -2,6 +2,7 @@ package parquetstore_test
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,12 +36,18 @@ func TestRenew(t *testing.T) {
 	} {
 		for _, renew := range []parquetstore.Renew{parquetstore.RenewChanged, parquetstore.RenewNone, parquetstore.RenewAll} {
 			t.Run(name, func(t *testing.T) {
-				store := createIn(t, t.TempDir(), t.TempDir(), parquetstore.Config{Renew: renew})
+				var late []migrate.RunRef
+				store := createIn(t, t.TempDir(), t.TempDir(), parquetstore.Config{
+					Renew: renew, Outdated: func(run migrate.RunRef) { late = append(late, run) },
+				})
 				stand(t, store, test.first.Info, parquetstore.Absent)
 				mustPut(t, store, test.first)
 				stand(t, store, test.second.Info, test.stands)
 				if got := mustPut(t, store, test.second); got.Existed != test.kept[renew] {
 					t.Errorf("renew %d: existed %v", renew, got.Existed)
+				}
+				if want := test.stands == parquetstore.Outdated && test.kept[renew]; want != slices.Contains(late, ref) {
+					t.Errorf("renew %d: told that %v are out of date", renew, late)
 				}
 				if got, err := store.Run(t.Context(), ref); err != nil || got.RunRef != ref || got.State != migrate.Complete {
 					t.Errorf("the archive has %+v, %v", got, err)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -125,7 +124,9 @@ func (j *exportJob) export(ctx context.Context, sink migrate.Sink, target string
 		renew = parquetstore.RenewChanged
 	}
 	j.target = target
-	j.archive, err = parquetstore.Create(j.flags.DataPath, j.flags.FilesPath, parquetstore.Config{Source: j.neptune.address, Renew: renew})
+	j.archive, err = parquetstore.Create(j.flags.DataPath, j.flags.FilesPath, parquetstore.Config{
+		Source: j.neptune.address, Renew: renew, Outdated: j.view.outdated,
+	})
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (j *exportJob) export(ctx context.Context, sink migrate.Sink, target string
 	return out.finish(ctx, report, err)
 }
 
-// watchedStore is the archive, and tells the view what is being read and what is out of date.
+// watchedStore is the archive, and tells the view what is being read.
 type watchedStore struct {
 	*parquetstore.Store
 	view *exportView
@@ -156,18 +157,7 @@ type watchedStore struct {
 
 // PutRun puts a run into the archive.
 func (s *watchedStore) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
-	result, err := s.Store.PutRun(ctx, run, s.view.watch(run.RunRef, r))
-	if err != nil || !result.Existed {
-		return result, err
-	}
-	stands, err := s.Store.Standing(ctx, run)
-	if err != nil {
-		return result, fmt.Errorf("look at the archive's copy: %w", err)
-	}
-	if stands == parquetstore.Outdated {
-		s.view.outdated(run.RunRef)
-	}
-	return result, nil
+	return s.Store.PutRun(ctx, run, s.view.watch(run.RunRef, r))
 }
 
 // archivedSink receives runs with what the archive knows of them: Neptune may know a run as modified later,
