@@ -165,10 +165,7 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 		if stands == Outdated && s.write.cfg.Outdated != nil {
 			s.write.cfg.Outdated(info.RunRef)
 		}
-		if old.manifest != nil { // a crash may have left the files of an older copy
-			err = s.removeOldFiles(at, old.manifest)
-		}
-		return migrate.Result{Existed: true}, err
+		return migrate.Result{Existed: true}, s.removeLeftovers(at, old)
 	}
 	w, err := s.newRunWriter(at, info, old)
 	if err != nil {

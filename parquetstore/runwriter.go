@@ -66,7 +66,7 @@ func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWrit
 	if err := s.write.data.mkdirAll(at.dir); err != nil {
 		return nil, err
 	}
-	if err := w.removeTemporary(); err != nil {
+	if err := s.removeTemporary(at); err != nil {
 		return nil, err
 	}
 	return w, w.removeFiles(w.m.FilesDir)
@@ -74,24 +74,37 @@ func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWrit
 
 // removeTemporary removes what has temporary names. After a crash some parts may have their final
 // names, but there are no gaps.
-func (w *runWriter) removeTemporary() error {
-	if err := w.store.write.data.remove(w.at.manifest() + temporary); err != nil {
+func (s *Store) removeTemporary(at place) error {
+	if err := s.write.data.remove(at.manifest() + temporary); err != nil {
 		return err
 	}
 	for n := 0; ; n++ {
-		there, err := w.store.thereAs(w.at.part(n) + temporary)
+		there, err := s.thereAs(at.part(n) + temporary)
 		if err != nil {
 			return err
 		}
 		if !there && n > 0 {
-			if there, err = w.store.thereAs(w.at.part(n)); err != nil || !there {
+			if there, err = s.thereAs(at.part(n)); err != nil || !there {
 				return err
 			}
 		}
-		if err := w.store.write.data.remove(w.at.part(n) + temporary); err != nil {
+		if err := s.write.data.remove(at.part(n) + temporary); err != nil {
 			return err
 		}
 	}
+}
+
+// removeLeftovers removes what a crash left of the replacement of a run that is whole: the files of the
+// older copy, or what there was of the newer one.
+func (s *Store) removeLeftovers(at place, old held) error {
+	there, err := s.thereAs(at.part(0) + temporary) // is written first
+	if there {
+		err = s.removeTemporary(at)
+	}
+	if err != nil || old.manifest == nil {
+		return err
+	}
+	return s.removeOldFiles(at, old.manifest)
 }
 
 // removeFiles removes a directory of files, given below the project's.
@@ -108,7 +121,7 @@ func (w *runWriter) cleanUp() {
 		return
 	}
 	// If this fails too, the next PutRun of the run tries again.
-	_ = w.removeTemporary()
+	_ = w.store.removeTemporary(w.at)
 	if w.filesMade {
 		_ = w.removeFiles(w.m.FilesDir)
 	}
