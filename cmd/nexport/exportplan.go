@@ -64,9 +64,9 @@ func openIfThere(data, files string) (*parquetstore.Store, error) {
 }
 
 // planRuns adds the runs of one project.
-func (j *exportJob) planRuns(ctx context.Context, archive *parquetstore.Store, runs []migrate.RunInfo, p *jsonPlan) error {
+func (j *exportJob) planRuns(ctx context.Context, archive *parquetstore.Store, runs *runList, p *jsonPlan) error {
 	var todo []migrate.RunInfo
-	for _, run := range runs {
+	for run := range runs.take() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -92,7 +92,7 @@ func (p *projects) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[mi
 				yield(migrate.RunInfo{}, err)
 				return
 			}
-			for _, run := range runs {
+			for run := range runs.take() {
 				if ctx.Err() != nil || !yield(run, nil) {
 					return
 				}
@@ -107,16 +107,47 @@ func (p *projects) begin() {
 	p.states, p.found = nil, map[string]bool{}
 }
 
+// runList is a list that may be long, in pieces: it is never copied to grow, and what was taken is free.
+type runList struct {
+	pieces [][]migrate.RunInfo
+	count  int64
+}
+
+const runPiece = 1024
+
+func (l *runList) add(run migrate.RunInfo) {
+	last := len(l.pieces) - 1
+	if last < 0 || len(l.pieces[last]) == runPiece {
+		l.pieces = append(l.pieces, nil)
+		last++
+	}
+	l.pieces[last] = append(l.pieces[last], run)
+	l.count++
+}
+
+// take yields the runs once.
+func (l *runList) take() iter.Seq[migrate.RunInfo] {
+	return func(yield func(migrate.RunInfo) bool) {
+		for i, piece := range l.pieces {
+			l.pieces[i] = nil
+			for _, run := range piece {
+				if !yield(run) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // list gives the chosen runs of a project, and notes what it finds.
-func (p *projects) list(ctx context.Context, project string, sel migrate.Selection) ([]migrate.RunInfo, error) {
+func (p *projects) list(ctx context.Context, project string, sel migrate.Selection) (*runList, error) {
 	sel.Projects = []string{project}
 	wanted := map[string]bool{}
 	for _, id := range p.ids {
 		wanted[id] = true
 	}
 	state := projectState{name: project}
-	var runs []migrate.RunInfo
-	var size int64
+	runs, size, found := &runList{}, int64(0), []string{}
 	for run, err := range p.Source.Runs(ctx, sel) {
 		if err != nil {
 			state.err = err // names the project
@@ -125,20 +156,22 @@ func (p *projects) list(ctx context.Context, project string, sel migrate.Selecti
 		if len(wanted) > 0 && !wanted[run.ID] && !wanted[run.SysID] {
 			continue
 		}
-		runs, state.runs = append(runs, run), append(state.runs, run.ID)
+		runs.add(run)
+		state.runs = append(state.runs, run.ID)
 		size += run.Size
+		for _, id := range []string{run.ID, run.SysID} {
+			if wanted[id] {
+				found = append(found, id)
+			}
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.states = append(p.states, state)
-	for _, run := range runs {
-		for _, id := range []string{run.ID, run.SysID} {
-			if wanted[id] {
-				p.found[id] = true
-			}
-		}
+	for _, id := range found {
+		p.found[id] = true
 	}
-	p.listed(project, int64(len(runs)), size)
+	p.listed(project, runs.count, size)
 	return runs, state.err
 }
 
