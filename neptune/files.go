@@ -54,16 +54,26 @@ var extensions = map[string]string{
 }
 
 // OpenFile opens a file by a signed link. What is cut short goes on from where it was cut, and a
-// link that has expired is replaced.
+// link that has expired is replaced. The error, also of a Read, matches migrate.ErrNotFound, ErrUnauthorized or ErrCorrupt
+// if the storage was reached and does not give this file; others may still be read.
 func (r *reader) OpenFile(ctx context.Context, ref migrate.FileRef) (io.ReadCloser, error) {
 	if ref.Key == "" {
 		return nil, fmt.Errorf("the server does not say where the file is: %w", migrate.ErrNotFound)
 	}
 	d := &download{ctx: ctx, reader: r, ref: ref, size: -1}
 	if err := d.open(); err != nil {
-		return nil, err
+		return nil, ofFile(err)
 	}
 	return d, nil
+}
+
+// ofFile marks what the storage answers to this request only, and has answered to all its repeats.
+func ofFile(err error) error {
+	var api *APIError
+	if errors.As(err, &api) && api.storage && refusal(err) && !errors.Is(err, migrate.ErrNotFound) && !errors.Is(err, migrate.ErrUnauthorized) {
+		return fmt.Errorf("%w; %w", err, migrate.ErrCorrupt)
+	}
+	return err
 }
 
 const (
@@ -239,7 +249,7 @@ func (d *download) end() error {
 	case d.size >= 0 && d.off < d.size, d.size < 0 && d.off < d.ref.Size:
 		return d.resume(io.ErrUnexpectedEOF)
 	case d.ref.Size >= 0 && d.off < d.ref.Size:
-		return fmt.Errorf("download file %q: the server says %d bytes and its storage has only %d", d.ref.Key, d.ref.Size, d.off)
+		return fmt.Errorf("download file %q: the server says %d bytes and its storage has only %d; %w", d.ref.Key, d.ref.Size, d.off, migrate.ErrCorrupt)
 	case d.ref.Size >= 0 && d.off > d.ref.Size:
 		d.reader.notef("", "", migrate.CodeSuspect, "file %q has %d bytes, the server says %d", d.ref.Key, d.off, d.ref.Size)
 	}
@@ -253,10 +263,10 @@ func (d *download) resume(cause error) error {
 		return context.Cause(d.ctx)
 	}
 	if d.stalls++; d.stalls > maxStalls {
-		return fmt.Errorf("download file %q: cut after %d bytes, again and again: %w", d.ref.Key, d.off, cause)
+		return fmt.Errorf("download file %q: cut after %d bytes, again and again: %w; %w", d.ref.Key, d.off, cause, migrate.ErrCorrupt)
 	}
 	d.reader.source.cfg.Log.Warn("transfer resumed", "file", d.ref.Key, "at", d.off, "err", cause)
-	return d.open()
+	return ofFile(d.open())
 }
 
 func (d *download) close() {

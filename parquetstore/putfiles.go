@@ -98,7 +98,9 @@ func (w *runWriter) putFile(ctx context.Context, f *ManifestFile, r migrate.RunR
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("copy file %q: %w", ref.Key, err)
+		f.Size = ref.Size
+		return errors.Join(fmt.Errorf("copy file %q: %w", ref.Key, err),
+			w.store.write.files.remove(path.Join(w.at.home, w.m.FilesDir, name))) // half of it is of no use
 	}
 	f.Path, f.SHA256 = path.Join(w.m.FilesDir, name), hex.EncodeToString(sum.Sum(nil))
 	return nil
