@@ -1,0 +1,215 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/parquetstore"
+)
+
+// archivedRun is what an archive shows of a run. Whether it is complete is decided here by docs/formats/parquet.md
+// alone.
+type archivedRun struct {
+	complete bool
+	swapping bool // its replacement was cut off
+	manifest parquetstore.Manifest
+	content  archivedContent
+}
+
+// archivedContent is what two equal archives have in common.
+type archivedContent struct {
+	Manifest string   // without times, the server's address, and what the name of the run's directory of files makes
+	Rows     []string // path, type, and the values: files as their digests
+}
+
+// archivedIn reads an archive of one project: the runs of which there is a manifest.
+func archivedIn(t testing.TB, dir string) map[string]archivedRun {
+	t.Helper()
+	runs := map[string]archivedRun{}
+	paths, err := filepath.Glob(filepath.Join(dir, "data", "*", "*_manifest.json*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, ".tmp") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var run archivedRun
+		if err := json.Unmarshal(text, &run.manifest); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		run.swapping = strings.HasSuffix(path, ".swap")
+		run.complete = !run.swapping && run.manifest.Complete && partsAreThere(path, run.manifest)
+		runs[run.manifest.Run.ID] = run
+	}
+	if len(runs) > 0 {
+		readContents(t, dir, runs)
+	}
+	return runs
+}
+
+func partsAreThere(manifest string, m parquetstore.Manifest) bool {
+	if _, err := os.Stat(manifest + ".swap"); err == nil {
+		return false
+	}
+	for i, part := range m.Parts {
+		info, err := os.Stat(strings.TrimSuffix(manifest, "manifest.json") + fmt.Sprintf("part_%d.parquet", i))
+		if err != nil || info.Size() != part.Size {
+			return false
+		}
+	}
+	return true
+}
+
+// readContents reads the rows of what has a manifest, and wants the command to call complete only what is so.
+func readContents(t testing.TB, dir string, runs map[string]archivedRun) {
+	t.Helper()
+	store, err := parquetstore.Open(filepath.Join(dir, "data"), filepath.Join(dir, "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for info, err := range store.Runs(t.Context(), migrate.Selection{}) {
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		run := runs[info.ID]
+		if info.State == migrate.Complete != run.complete {
+			t.Errorf("%s is listed as %s, and is complete: %t", info.RunRef, info.State, run.complete)
+		}
+		if run.swapping || run.manifest.Run.ID == "" {
+			continue
+		}
+		run.content = archivedContent{comparable(t, run.manifest), rowsOf(t, store, info)}
+		runs[info.ID] = run
+	}
+}
+
+// second is what the directory of a run's files has behind its name while there is an older copy.
+var second = regexp.MustCompile(`(-[0-9a-f]{16})_2(/|$)`)
+
+func comparable(t testing.TB, m parquetstore.Manifest) string {
+	t.Helper()
+	if second.MatchString(m.FilesDir) {
+		for i := range m.Files {
+			m.Files[i].Path = second.ReplaceAllString(m.Files[i].Path, "$1$2")
+		}
+		m.FilesDir = second.ReplaceAllString(m.FilesDir, "$1$2")
+	}
+	// The rows of the parts hold that name too.
+	for i := range m.Parts {
+		m.Parts[i].Size, m.Parts[i].SHA256 = 0, ""
+	}
+	m.Source = ""
+	text, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return writtenAt.ReplaceAllString(string(text), "")
+}
+
+var writtenAt = regexp.MustCompile(`"written": "[^"]*"`)
+
+// rowsOf reads all of a run as lines of text.
+func rowsOf(t testing.TB, store *parquetstore.Store, info migrate.RunInfo) (rows []string) {
+	t.Helper()
+	r, err := store.OpenRun(t.Context(), info)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	for c, err := range r.Chunks(t.Context(), nil) {
+		if err != nil {
+			t.Errorf("%s: %v", info.RunRef, err)
+			return rows
+		}
+		line := fmt.Sprintf("%s\t%s\t%v\t%v\t%v", c.Path, c.Kind, c.Steps, c.Times, c.Values)
+		if list, ok := c.Values.(migrate.Files); ok {
+			line = fmt.Sprintf("%s\t%s\t%v\t%v", c.Path, c.Kind, c.Steps, c.Times)
+			for _, ref := range list {
+				line += fmt.Sprintf("\t%s %s %d %s", ref.Name, ref.MIME, ref.Size, fileSum(t, r, ref))
+			}
+		}
+		rows = append(rows, line)
+	}
+	return rows
+}
+
+func fileSum(t testing.TB, r migrate.RunReader, ref migrate.FileRef) string {
+	t.Helper()
+	if ref.Key == "" {
+		return "no bytes"
+	}
+	f, err := r.OpenFile(t.Context(), ref)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))
+}
+
+// mustEqualArchives wants two archives to have the same complete runs.
+func mustEqualArchives(t testing.TB, want, got map[string]archivedRun) {
+	t.Helper()
+	for id, run := range want {
+		if !got[id].complete {
+			t.Errorf("%q is not complete", id)
+		}
+		if diff := cmp.Diff(run.content, got[id].content); diff != "" {
+			t.Errorf("%q (-want +got):\n%.2000s", id, diff)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d runs, want %d", len(got), len(want))
+	}
+}
+
+// leftovers are names that only a write under way has, and files of which no manifest knows.
+func leftovers(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	known := map[string]bool{".nexport.lock": true}
+	for _, run := range archivedIn(t, dir) {
+		for _, f := range run.manifest.Files {
+			known[filepath.Base(f.Path)] = true
+		}
+	}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && entry.IsDir() {
+			return nil
+		}
+		rest, _ := filepath.Rel(dir, path) // is below
+		ofData := strings.HasPrefix(rest, "data/") && !slices.Contains([]string{".tmp", ".swap"}, filepath.Ext(path))
+		if err == nil && !ofData && !known[filepath.Base(path)] {
+			names = append(names, rest)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
