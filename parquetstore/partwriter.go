@@ -142,14 +142,32 @@ func (p *partWriter) guard(f func() error) (err error) {
 
 // group writes a row group.
 func (p *partWriter) group(b *rows) error {
-	err := p.guard(func() error {
-		return p.w.group(b.n, b.empty, func(id int, col file.ColumnChunkWriter) error {
-			b.fill(id, b.n)
-			return p.column(col, id, b)
-		})
-	})
+	err := p.guard(func() error { return p.w.group(b.n, &groupColumns{p, b}) })
 	p.rows += int64(b.n)
 	return err
+}
+
+// groupColumns are the columns of a row group.
+type groupColumns struct {
+	part *partWriter
+	rows *rows
+}
+
+func (g *groupColumns) empty(id int) bool { return g.rows.empty(id) }
+
+func (g *groupColumns) words(id int) *names {
+	if id > colType {
+		return nil
+	}
+	if words := g.part.words(id, g.rows); words.long(g.rows.n) {
+		return words
+	}
+	return nil
+}
+
+func (g *groupColumns) write(id int, col file.ColumnChunkWriter) error {
+	g.rows.fill(id, g.rows.n)
+	return g.part.column(col, id, g.rows)
 }
 
 func (p *partWriter) column(col file.ColumnChunkWriter, id int, b *rows) error {
@@ -176,20 +194,24 @@ func (p *partWriter) column(col file.ColumnChunkWriter, id int, b *rows) error {
 	return err
 }
 
+// words are those of one of the columns that have few different values.
+func (p *partWriter) words(id int, b *rows) *names {
+	switch id {
+	case colPath:
+		return &b.paths
+	case colType:
+		return &b.kinds
+	case colRun:
+		return &names{list: []string{p.keys.id}, runs: []nameRun{{0, b.n}}}
+	default:
+		return &names{list: []string{p.keys.project}, runs: []nameRun{{0, b.n}}}
+	}
+}
+
 // key writes one of the columns that have few different values.
 func (p *partWriter) key(col file.ColumnChunkWriter, id int, b *rows) error {
-	var values []string
-	var indices []int32
-	switch id {
-	case colProject:
-		values, indices = []string{p.keys.project}, make([]int32, b.n)
-	case colRun:
-		values, indices = []string{p.keys.id}, make([]int32, b.n)
-	case colPath:
-		values, indices = b.paths.list, b.paths.indices
-	case colType:
-		values, indices = b.kinds.list, b.kinds.indices
-	}
+	column := p.words(id, b)
+	values, indices := column.list, column.indices()
 	dict := array.NewStringBuilder(memory.DefaultAllocator)
 	dict.AppendValues(values, nil)
 	words := dict.NewStringArray()

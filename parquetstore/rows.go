@@ -71,11 +71,17 @@ type rows struct {
 	edges, values                 []float64
 }
 
-// names is a column of few different strings: each row has the index of one.
+// names is a column of few different strings, as stretches of rows with the same one.
 type names struct {
-	index   map[string]int32
-	list    []string
-	indices []int32
+	index map[string]int32
+	list  []string
+	runs  []nameRun
+}
+
+// nameRun are n rows with the string of an index in names.list.
+type nameRun struct {
+	index int32
+	n     int
 }
 
 func (c *names) add(name string, n int) (fresh bool) {
@@ -88,13 +94,29 @@ func (c *names) add(name string, n int) (fresh bool) {
 		c.index[name] = i
 		c.list = append(c.list, name)
 	}
-	c.indices = appendMany(c.indices, i, n)
+	if last := len(c.runs) - 1; last >= 0 && c.runs[last].index == i {
+		c.runs[last].n += n
+	} else {
+		c.runs = append(c.runs, nameRun{i, n})
+	}
 	return !known
+}
+
+// long reports whether the stretches are so long on average that nothing is gained by packing
+// single rows.
+func (c *names) long(rows int) bool { return len(c.runs) > 0 && 8*len(c.runs) <= rows }
+
+// indices are those of all rows.
+func (c *names) indices() (all []int32) {
+	for _, run := range c.runs {
+		all = appendMany(all, run.index, run.n)
+	}
+	return all
 }
 
 func (c *names) reset() {
 	clear(c.index)
-	c.list, c.indices = c.list[:0], c.indices[:0]
+	c.list, c.runs = c.list[:0], c.runs[:0]
 }
 
 // reset makes room for the next row group and keeps the memory.
