@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"runtime/debug"
+	"sync"
 
 	migrate "github.com/nexport-go/migrate"
 )
@@ -71,6 +72,7 @@ type writing struct {
 	data, files disk
 	lock        *os.File
 	tool        string
+	rows        sync.Pool // *rows that are empty, with their memory
 }
 
 // Create opens an archive for reading and writing, and makes its directories if need be. What is

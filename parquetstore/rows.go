@@ -71,6 +71,23 @@ type rows struct {
 	edges, values                 []float64
 }
 
+func (w *writing) takeRows() *rows {
+	if r, ok := w.rows.Get().(*rows); ok {
+		return r
+	}
+	return &rows{}
+}
+
+// maxKeptNames is how many names rows may have had that are used again: a map never shrinks.
+const maxKeptNames = 10_000
+
+func (w *writing) giveRows(r *rows) {
+	if cap(r.paths.list) <= maxKeptNames {
+		r.reset()
+		w.rows.Put(r)
+	}
+}
+
 // names is a column of few different strings, as stretches of rows with the same one.
 type names struct {
 	index map[string]int32

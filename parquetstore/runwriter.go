@@ -42,7 +42,7 @@ type runWriter struct {
 	old   held
 	m     *Manifest
 
-	rows     rows
+	rows     *rows
 	scalars  bool // rows has attributes without steps
 	part     *partWriter
 	problems []migrate.Problem
@@ -57,7 +57,7 @@ type runWriter struct {
 
 // newRunWriter removes what an earlier attempt left.
 func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWriter, error) {
-	w := &runWriter{store: s, at: at, info: info, old: old, seen: map[migrate.Problem]bool{}, fileDirs: map[string]bool{}, m: &Manifest{
+	w := &runWriter{store: s, at: at, info: info, old: old, rows: s.write.takeRows(), seen: map[migrate.Problem]bool{}, fileDirs: map[string]bool{}, m: &Manifest{
 		Format: ManifestFormat, Tool: s.write.tool, Source: s.write.cfg.Source, Run: manifestRun(info),
 		SourceState: info.State.String(), Selections: selections(info.Filter),
 		Attributes: ManifestCounts{}, Points: ManifestCounts{}, Parts: []ManifestPart{}, Files: []ManifestFile{},
@@ -117,6 +117,8 @@ func (w *runWriter) cleanUp() {
 	if w.part != nil {
 		w.part.abandon()
 	}
+	w.store.write.giveRows(w.rows)
+	w.rows = nil
 	if w.committed {
 		return
 	}
@@ -269,7 +271,7 @@ func (w *runWriter) endGroup() error {
 	if err := w.openPart(); err != nil {
 		return err
 	}
-	if err := w.part.group(&w.rows); err != nil {
+	if err := w.part.group(w.rows); err != nil {
 		return fmt.Errorf("write part %d: %w", len(w.m.Parts), err)
 	}
 	w.rows.reset()
