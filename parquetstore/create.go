@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"runtime/debug"
@@ -125,12 +126,25 @@ func fatal(err error) error {
 	return err
 }
 
+// fatal also knows that the archive's directories were taken away.
+func (s *Store) fatal(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, d := range []disk{s.write.data, s.write.files} {
+			if d.gone() {
+				return fmt.Errorf("directory %q was removed or replaced while it was being written to: %w; %w", d.root.Name(), err, migrate.ErrFatal)
+			}
+		}
+	}
+	return fatal(err)
+}
+
 // PutRun writes a run, if the archive does not have it complete already: with the same selection or
 // all of it, and, as Config.Renew says, not modified since. A copy that is being replaced stays until the new one is
 // whole. Result.Target is the run's path without _part_<n>.parquet, below the data directory.
 //
 // A file that the source does not have any more, a value that is too large or not valid UTF-8, and
-// an attribute whose path is not are Problems. The error matches migrate.ErrFatal if the disk is full.
+// an attribute whose path is not are Problems. The error matches migrate.ErrFatal if the disk is full
+// or one of the archive's directories is not there any more.
 func (s *Store) PutRun(ctx context.Context, info migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
 	if s.write == nil {
 		return migrate.Result{}, errors.New("the archive is open for reading only; open it with Create")
@@ -142,7 +156,7 @@ func (s *Store) PutRun(ctx context.Context, info migrate.RunInfo, r migrate.RunR
 	defer s.forget(info.RunRef) // what a listing knew of it
 	result, err := s.put(ctx, at, info, r)
 	if err != nil {
-		return migrate.Result{}, fmt.Errorf("archive run %s: %w", info.RunRef, fatal(err))
+		return migrate.Result{}, fmt.Errorf("archive run %s: %w", info.RunRef, s.fatal(err))
 	}
 	result.Target = path.Join(at.dir, at.stem)
 	return result, nil

@@ -1,7 +1,10 @@
 package parquetstore
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // disk is where a writer changes something below a root. Tests let any change fail.
@@ -17,11 +20,34 @@ func (d disk) try(op, name string) error {
 	return d.fault(op, name)
 }
 
+// named makes an error of root name the whole path: two directories are written to.
+func (d disk) named(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) && !filepath.IsAbs(of.Path) {
+		of.Path = filepath.Join(d.root.Name(), of.Path)
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		link.Old, link.New = filepath.Join(d.root.Name(), link.Old), filepath.Join(d.root.Name(), link.New)
+	}
+	return err
+}
+
+// gone reports whether the directory is not where it was any more.
+func (d disk) gone() bool {
+	opened, err := d.root.Stat(".")
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	now, err := os.Stat(d.root.Name())
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(opened, now)
+}
+
 func (d disk) rename(from, to string) error {
 	if err := d.try("rename", from); err != nil {
 		return err
 	}
-	return d.root.Rename(from, to)
+	return d.named(d.root.Rename(from, to))
 }
 
 // remove removes a file if it is there.
@@ -29,21 +55,21 @@ func (d disk) remove(name string) error {
 	if err := d.try("remove", name); err != nil {
 		return err
 	}
-	return ifThere(d.root.Remove(name))
+	return ifThere(d.named(d.root.Remove(name)))
 }
 
 func (d disk) removeAll(name string) error {
 	if err := d.try("remove", name); err != nil {
 		return err
 	}
-	return ifThere(d.root.RemoveAll(name))
+	return ifThere(d.named(d.root.RemoveAll(name)))
 }
 
 func (d disk) mkdirAll(name string) error {
 	if err := d.try("mkdir", name); err != nil {
 		return err
 	}
-	return d.root.MkdirAll(name, 0o777)
+	return d.named(d.root.MkdirAll(name, 0o777))
 }
 
 // syncDir makes what was renamed in a directory last.
@@ -51,7 +77,7 @@ func (d disk) syncDir(name string) error {
 	if err := d.try("sync", name); err != nil {
 		return err
 	}
-	return syncDir(d.root, name)
+	return d.named(syncDir(d.root, name))
 }
 
 // create creates a file that is not there yet.
@@ -61,7 +87,7 @@ func (d disk) create(name string) (*diskFile, error) {
 	}
 	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
-		return nil, err
+		return nil, d.named(err)
 	}
 	return &diskFile{file: f, disk: d, name: name}, nil
 }
