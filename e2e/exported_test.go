@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -46,7 +45,7 @@ func archivedIn(t testing.TB, dir string) map[string]archivedRun {
 		t.Fatal(err)
 	}
 	for _, path := range paths {
-		if strings.HasSuffix(path, ".tmp") {
+		if ext := filepath.Ext(path); ext != ".json" && ext != ".swap" {
 			continue
 		}
 		text, err := os.ReadFile(path)
@@ -100,7 +99,7 @@ func readContents(t testing.TB, dir string, runs map[string]archivedRun) {
 		if run.swapping || run.manifest.Run.ID == "" {
 			continue
 		}
-		run.content = archivedContent{comparable(t, run.manifest), rowsOf(t, store, info)}
+		run.content = archivedContent{comparableText(t, run.manifest), rowsOf(t, store, info)}
 		runs[info.ID] = run
 	}
 }
@@ -108,7 +107,7 @@ func readContents(t testing.TB, dir string, runs map[string]archivedRun) {
 // second is what the directory of a run's files has behind its name while there is an older copy.
 var second = regexp.MustCompile(`(-[0-9a-f]{16})_2(/|$)`)
 
-func comparable(t testing.TB, m parquetstore.Manifest) string {
+func comparableText(t testing.TB, m parquetstore.Manifest) string {
 	t.Helper()
 	if second.MatchString(m.FilesDir) {
 		for i := range m.Files {
@@ -197,19 +196,21 @@ func leftovers(t testing.TB, dir string) (names []string) {
 			known[filepath.Base(f.Path)] = true
 		}
 	}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || err == nil && entry.IsDir() {
-			return nil
+	for _, part := range []string{"data", "files"} {
+		below, err := filepath.EvalSymlinks(filepath.Join(dir, part))
+		if err != nil {
+			t.Fatal(err)
 		}
-		rest, _ := filepath.Rel(dir, path) // is below
-		ofData := strings.HasPrefix(rest, "data/") && !slices.Contains([]string{".tmp", ".swap"}, filepath.Ext(path))
-		if err == nil && !ofData && !known[filepath.Base(path)] {
-			names = append(names, rest)
+		err = filepath.WalkDir(below, func(path string, entry fs.DirEntry, err error) error {
+			ofData := part == "data" && !slices.Contains([]string{".tmp", ".swap"}, filepath.Ext(path))
+			if err == nil && !entry.IsDir() && !ofData && !known[filepath.Base(path)] {
+				names = append(names, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return names
 }

@@ -76,9 +76,8 @@ func serveFaultProject(t testing.TB) neptuneSource {
 }
 
 const (
-	faultRounds   = 200
-	roundsAtOnce  = 12
-	maxFaultTries = 30
+	faultRounds  = 200
+	roundsAtOnce = 12
 )
 
 // TestExportFaults exports through faults and kills at random, with flags at random, and at last without any of them:
