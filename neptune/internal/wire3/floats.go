@@ -182,7 +182,9 @@ func (c *Floats) point(b []byte, floor float64, begun bool) error {
 	if preview {
 		c.Previews = append(c.Previews, Preview{s, ratio})
 	}
-	c.Steps, c.Times, c.Values = append(c.Steps, s), append(c.Times, time), append(c.Values, value)
+	c.Steps = append(c.Steps, s) // one by one: so only the lengths are written back
+	c.Times = append(c.Times, time)
+	c.Values = append(c.Values, value)
 	return nil
 }
 
