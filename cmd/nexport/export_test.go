@@ -354,6 +354,18 @@ func TestExportPartial(t *testing.T) {
 	c.holds("ws/b/RUN-1")
 }
 
+// TestExportNotes says of previews what they are in Neptune, and nothing of MLflow.
+func TestExportNotes(t *testing.T) {
+	c := newCommands(t)
+	run, _ := c.neptune.Get(migrate.RunRef{Project: "ws/b", ID: "RUN-1"})
+	run.Problems = []migrate.Problem{{Path: "loss", Code: migrate.CodeApproximate, Text: "1 point is a preview"}}
+	c.neptune.Add(run)
+	stdout := c.want(0, "Notes (nothing is lost):\napproximate: 1 in 1 run; not final in Neptune\nws/b/RUN-1: loss: 1 point is a preview", "export", "-p", "ws/b")
+	if strings.Contains(stdout, "MLflow") {
+		t.Errorf("an export speaks of MLflow:\n%s", stdout)
+	}
+}
+
 // TestExportListing exports the other projects where one cannot be listed.
 func TestExportListing(t *testing.T) {
 	c := newCommands(t)
