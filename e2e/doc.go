@@ -3,6 +3,10 @@
 // Python) reads everything back. What a database holds is also compared with that of a load which nothing
 // disturbed.
 //
+// The way from Neptune is tested with the fake server of neptunetest: what it holds is exported, and a checker in Python (world.py)
+// compares the archive with what was seeded. Faults, kills, full disks and second exports end in archives that equal
+// those of undisturbed ones; migrate is checked to its end in MLflow.
+//
 // The tests need the Python environments that scripts/venv.sh makes; NEXPORT_TEST_MLFLOW3 and
 // NEXPORT_TEST_MLFLOW2 name their directories. "make e2e" sets both, and
 // NEXPORT_TEST_POSTGRES for the programs of PostgreSQL (scripts/postgres.sh). Without them the tests that

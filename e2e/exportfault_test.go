@@ -217,7 +217,8 @@ func (r *faultRound) disturbed(signal syscall.Signal) {
 	defer cancel()
 	every, at, late := 5+r.random.IntN(40), r.random.IntN(90), time.Duration(r.random.IntN(12))*time.Millisecond
 	ready := make(chan struct{})
-	cmd, out := r.neptune.command(ctx, r.t, "export", flagsOfRounds[r.random.IntN(len(flagsOfRounds))]...)
+	flags := append([]string{"--timeout", "1s"}, flagsOfRounds[r.random.IntN(len(flagsOfRounds))]...)
+	cmd, out := r.neptune.command(ctx, r.t, "export", flags...)
 	seed := r.random.Uint64()
 	r.neptune.SetFault(func(n int, request *http.Request) neptunetest.Fault {
 		if n == at && signal != 0 {
@@ -265,6 +266,7 @@ func randomFault(random *rand.Rand, every int, r *http.Request) (f neptunetest.F
 		{Reset: true},
 		{Cut: true},
 		{Delay: 20 * time.Millisecond},
+		{Hang: true},
 		{Slow: 3 * time.Millisecond, Cut: true},
 		{ExpiredToken: true},
 	}
