@@ -1,6 +1,7 @@
 package parquetstore
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -104,6 +105,7 @@ func (s *sink) Write(p []byte) (int, error) {
 // partWriter writes one part under a temporary name.
 type partWriter struct {
 	file *diskFile
+	buf  *bufio.Writer // pages come in small pieces
 	sink *sink
 	w    *fileWriter
 	keys rowKeys
@@ -113,9 +115,12 @@ type partWriter struct {
 	levels []int16
 }
 
+const partBuffer = 32 << 10
+
 // newPartWriter begins a part. It closes f if that fails.
 func newPartWriter(f *diskFile, keys rowKeys, wide bool) (*partWriter, error) {
-	p := &partWriter{file: f, sink: &sink{w: f, hash: sha256.New()}, keys: keys, wide: wide}
+	buf := bufio.NewWriterSize(f, partBuffer)
+	p := &partWriter{file: f, buf: buf, sink: &sink{w: buf, hash: sha256.New()}, keys: keys, wide: wide}
 	err := p.guard(func() (err error) {
 		p.w, err = newFileWriter(p.sink, archiveNode(wide), partProperties(wide))
 		return err
@@ -243,6 +248,9 @@ func (p *partWriter) size() int64 { return p.sink.n }
 // close ends the part, so that it is on disk, and reads its footer again.
 func (p *partWriter) close(root *os.Root, name string) (ManifestPart, error) {
 	err := p.guard(p.w.close)
+	if err == nil {
+		err = p.buf.Flush()
+	}
 	if err == nil {
 		err = p.file.Sync()
 	}
