@@ -4,9 +4,6 @@ TOOL  := go tool -modfile=tools.mod
 E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2 NEXPORT_TEST_NEPTUNE3=$(CURDIR)/.venv-neptune3 NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres \
 	NEXPORT_TEST_CHROMIUM="$$(scripts/chromium.sh)"
 
-# The race detector passes over SQLite, which is translated from C and four times slower with it.
-RACE  := -race -gcflags=modernc.org/...=-race=false
-
 .PHONY: help build demo test short lint cross e2e bench fuzz tidy venv postgres chromium
 .DEFAULT_GOAL := help
 
@@ -20,7 +17,8 @@ demo: build venv ## make the demo and show it in a real MLflow, until Ctrl-C
 	scripts/demo.sh
 
 test: venv postgres lint cross ## everything that has to pass
-	NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres go test $(RACE) $$(go list ./... | grep -v /e2e)
+	NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres go test $$(go list ./... | grep -v /e2e)
+	NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres go test -race -short $$(go list ./... | grep -v /e2e)
 	$(MAKE) --no-print-directory e2e
 
 short: ## what needs no Python and little time

@@ -54,7 +54,17 @@ func freshSQLite(t *testing.T) mlflow.Config {
 	return mlflow.Config{TrackingURI: "sqlite:///" + filepath.ToSlash(filepath.Join(dir, "mlflow.db")), ArtifactsDir: filepath.Join(dir, "artifacts")}
 }
 
+// newDatabaseSink is passed over in short tests: SQLite, which is translated from C, takes minutes under the race
+// detector. TestTwoLoadersAtOnce is the one for that.
 func newDatabaseSink(t *testing.T, cfg mlflow.Config) *mlflow.Sink {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("databases are left to the tests that are not short")
+	}
+	return databaseSink(t, cfg)
+}
+
+func databaseSink(t *testing.T, cfg mlflow.Config) *mlflow.Sink {
 	t.Helper()
 	sink := newSink(t, cfg)
 	t.Cleanup(func() {
@@ -310,7 +320,7 @@ func TestDeletedExperimentInDatabase(t *testing.T) {
 func TestTwoLoadersAtOnce(t *testing.T) {
 	databases(t, func(t *testing.T, fresh func(t *testing.T) mlflow.Config) {
 		source := new(migratetest.Memory)
-		for i := range 6 {
+		for i := range 4 {
 			run := example()
 			run.Info.ID = fmt.Sprint(i)
 			source.Add(run)
@@ -318,7 +328,7 @@ func TestTwoLoadersAtOnce(t *testing.T) {
 		cfg := fresh(t)
 		var wait sync.WaitGroup
 		for range 2 {
-			sink := newDatabaseSink(t, cfg)
+			sink := databaseSink(t, cfg)
 			wait.Go(func() {
 				report, err := migrate.Run(t.Context(), migrate.Job{Source: source, Sink: sink})
 				if err != nil || report.Err() != nil {
@@ -328,7 +338,7 @@ func TestTwoLoadersAtOnce(t *testing.T) {
 		}
 		wait.Wait()
 		clean := fresh(t)
-		if report, err := migrate.Run(t.Context(), migrate.Job{Source: source, Sink: newDatabaseSink(t, clean)}); err != nil || report.Err() != nil {
+		if report, err := migrate.Run(t.Context(), migrate.Job{Source: source, Sink: databaseSink(t, clean)}); err != nil || report.Err() != nil {
 			t.Fatalf("%v, %v", err, report.Err())
 		}
 		db := open(t, cfg)

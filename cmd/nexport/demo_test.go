@@ -18,6 +18,9 @@ func TestDemoInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no interrupts to send")
 	}
+	if testing.Short() {
+		t.Skip("SQLite takes long under the race detector")
+	}
 	dir := filepath.Join(t.TempDir(), "a demo")
 	cutOff(t, dir, filepath.Join(dir, demoData, "*", "*.parquet"))
 	cutOff(t, dir, filepath.Join(dir, demoArtifacts, "1", "*"))

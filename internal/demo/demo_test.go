@@ -133,6 +133,9 @@ func (c *counter) Read(p []byte) (int, error) {
 }
 
 func TestDemo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("images and curves are drawn many times")
+	}
 	c := read(t)
 	t.Run("is the same each time", func(t *testing.T) {
 		if again := read(t); again.digest != c.digest {
