@@ -24,7 +24,7 @@ import (
 const (
 	serveArg     = "serve-neptune"
 	tapePath     = "/bench/tape"
-	projectsName = "large"
+	projectName = "large"
 )
 
 // size is that of a project.
@@ -52,7 +52,7 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 		}
 		numbers[i] = n
 	}
-	project := neptunetest.Large("bench", projectsName, numbers[0], numbers[1], numbers[2])
+	project := neptunetest.Large("bench", projectName, numbers[0], numbers[1], numbers[2])
 	fake, err := neptunetest.Start(neptunetest.Options{
 		Projects: []*neptunetest.Project{project}, NoGzip: true, NoRecord: true,
 		Complain: func(complaint string) { fmt.Fprintln(os.Stderr, "fake Neptune:", complaint) },
@@ -169,13 +169,13 @@ func (n *neptune) tape() (calls []call, err error) {
 	return calls, json.NewDecoder(answer.Body).Decode(&calls)
 }
 
-// bare sends requests again, as many at once as an export has jobs, and throws the answers away.
-func (n *neptune) bare(calls []call) (time.Duration, error) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: jobs, ReadBufferSize: 64 << 10, DisableCompression: true}}
+// bare sends requests again, so many at once, and throws the answers away.
+func (n *neptune) bare(calls []call, atOnce int) (time.Duration, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce, ReadBufferSize: 64 << 10, DisableCompression: true}}
 	defer client.CloseIdleConnections()
-	work, errs := make(chan call), make(chan error, jobs)
+	work, errs := make(chan call), make(chan error, atOnce)
 	begun := time.Now()
-	for range jobs {
+	for range atOnce {
 		go func() {
 			var first error
 			for c := range work {
@@ -191,7 +191,7 @@ func (n *neptune) bare(calls []call) (time.Duration, error) {
 	}
 	close(work)
 	var err error
-	for range jobs {
+	for range atOnce {
 		if e := <-errs; e != nil {
 			err = e
 		}
