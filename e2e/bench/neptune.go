@@ -22,8 +22,8 @@ import (
 // The fake Neptune is in a process of its own: this command with serveArg, the sizes of a project and
 // whether answers are kept. It ends when its standard input does.
 const (
-	serveArg     = "serve-neptune"
-	tapePath     = "/bench/tape"
+	serveArg    = "serve-neptune"
+	tapePath    = "/bench/tape"
 	projectName = "large"
 )
 
