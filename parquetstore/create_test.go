@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,7 @@ func rich() migratetest.Run {
 
 // settled is a run as an archive gives it back: sizes are known.
 func settled(run migratetest.Run) migratetest.Run {
+	run.Chunks = slices.Clone(run.Chunks)
 	for i, c := range run.Chunks {
 		files, ok := c.Values.(migrate.Files)
 		if !ok {
