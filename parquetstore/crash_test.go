@@ -49,6 +49,7 @@ var errBroken = errors.New("disk broke")
 // up and once so that it cannot. What is there afterwards is nothing, or whole; a run that is replaced is
 // there all the time; and the next put makes it what it should be.
 func TestFaults(t *testing.T) {
+	notShort(t)
 	older := rich()
 	older.Info.Modified = older.Info.Modified.Add(-time.Hour)
 	older.Chunks = older.Chunks[5:]

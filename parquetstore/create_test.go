@@ -188,6 +188,7 @@ func TestRoundTrip(t *testing.T) {
 
 // TestRewriteArchives copies each archive of the Python tool and compares the copy with it.
 func TestRewriteArchives(t *testing.T) {
+	notShort(t)
 	sel := migrate.Selection{Scopes: []migrate.Scope{migrate.ScopeRun, migrate.ScopeModel, migrate.ScopeModelVersion}}
 	for _, name := range fixture.Names(t) {
 		t.Run(name, func(t *testing.T) {
@@ -481,6 +482,7 @@ func removeOne(dir, suffix string) error {
 
 // TestLargeSet has a file set of several chunks, and members of one name.
 func TestLargeSet(t *testing.T) {
+	notShort(t)
 	set := migrate.Chunk{Path: "set", Kind: migrate.KindFileSet}
 	members := migrate.Files{{Key: "a", Name: "same", Size: 1}, {Key: "b", Name: "same", Size: 1}}
 	for i := range migrate.MaxChunkPoints {
@@ -503,4 +505,12 @@ func TestLargeSet(t *testing.T) {
 		}
 	}
 	check(t, store, run)
+}
+
+// notShort leaves out what has one goroutine and takes long under the race detector.
+func notShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long under the race detector, and finds nothing there")
+	}
 }

@@ -86,6 +86,7 @@ func damageDir(t testing.TB) string {
 // TestMutations damages a file in many ways. Cut files must be noticed; no damage may end the
 // program.
 func TestMutations(t *testing.T) {
+	notShort(t)
 	dir := damageDir(t)
 	for _, o := range []options{{}, {plain: true, v2: true}, {groupRows: 20}} {
 		whole := sample(t, o)

@@ -208,6 +208,7 @@ func TestWant(t *testing.T) {
 // TestLarge streams a series that is in order, and sorts one that is not, in chunks of the size
 // that is promised.
 func TestLarge(t *testing.T) {
+	notShort(t)
 	const n = 360_000
 	for _, sorted := range []bool{true, false} {
 		t.Run(fmt.Sprint("sorted ", sorted), func(t *testing.T) {
@@ -251,6 +252,7 @@ func TestLarge(t *testing.T) {
 
 // TestMemory streams a series of two million points and holds a small part of it at a time.
 func TestMemory(t *testing.T) {
+	notShort(t)
 	const n, most = 2_000_000, 16 << 20 // all points would be 48 MB
 	data := t.TempDir()
 	values := make([]int64, n)

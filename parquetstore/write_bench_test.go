@@ -78,6 +78,7 @@ func inUse() int64 {
 
 // TestLongSeries writes a series of many chunks within little memory, in several parts.
 func TestLongSeries(t *testing.T) {
+	notShort(t)
 	const points = 6_000_000
 	store := createIn(t, t.TempDir(), t.TempDir(), parquetstore.Config{}.Limits(4<<20, 0, 0))
 	info := migrate.RunInfo{RunRef: ref}
