@@ -25,7 +25,7 @@ func TestLoadArchives(t *testing.T) {
 		t.Run(target.name, func(t *testing.T) {
 			at := target.open(t)
 			t.Parallel()
-			archives := archivesFor(t, target.all)
+			archives := archivesFor(t, target)
 			for _, a := range archives {
 				t.Run("load "+a.name, func(t *testing.T) {
 					load(t, a.in(at), at.uri, a.partial)
@@ -55,10 +55,10 @@ func (a namedArchive) in(at place) archiveDirs {
 	return a.archiveDirs
 }
 
-// archivesFor gives all of them, or the few that show where things go: those with odd files, and the made one.
-func archivesFor(t *testing.T, all bool) []namedArchive {
+// archivesFor gives all of them, or the few that show where things go: those with odd files.
+func archivesFor(t *testing.T, to target) []namedArchive {
 	names := []string{"neptune2-de-odd", "neptune3-d-odd", "neptune3-d-small"}
-	if all {
+	if to.all {
 		names = fixture.Names(t)
 	}
 	archives := []namedArchive{}
@@ -66,7 +66,10 @@ func archivesFor(t *testing.T, all bool) []namedArchive {
 		data, files := fixture.Unpack(t, name)
 		archives = append(archives, namedArchive{archiveDirs{data: data, files: files, prefix: name + "/"}, name, false})
 	}
-	return append(archives, namedArchive{made(t), "made", true})
+	if to.made {
+		archives = append(archives, namedArchive{made(t), "made", true})
+	}
+	return archives
 }
 
 // TestMultipliers loads steps that collide, and steps beyond the integers of MLflow.
