@@ -61,7 +61,7 @@ class Shown:
         """Keeps a value with the names of this server; lists of pairs have no order."""
         if isinstance(value, list) and all(isinstance(v, dict) and "key" in v for v in value):
             value = sorted(value, key=lambda v: v["key"])
-        self.all[(name, what)] = self.named(value, root)
+        self.all[(name, what)] = self.names.get(value, value) if what == "info.experiment_id" else self.named(value, root)
 
     def named(self, value, root):
         if isinstance(value, dict):
