@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nexport-go/migrate/internal/repeat"
 )
 
 const (
@@ -117,7 +119,7 @@ func into(out any) func(io.Reader) error {
 // do sends a call until it is answered, see retrier.
 func (c *client) do(ctx context.Context, req call) error {
 	if req.once {
-		return withCause(ctx, c.attempt(ctx, req))
+		return repeat.WithCause(ctx, c.attempt(ctx, req))
 	}
 	return c.retry.do(ctx, func() error { return c.attempt(ctx, req) })
 }
@@ -128,7 +130,7 @@ func (c *client) attempt(ctx context.Context, req call) error {
 	defer cancel()
 	request, err := c.request(ctx, req)
 	if err != nil {
-		return &permanentError{fmt.Errorf("%s: %w", req.op, err)}
+		return &repeat.Permanent{Err: fmt.Errorf("%s: %w", req.op, err)}
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

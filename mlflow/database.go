@@ -11,6 +11,7 @@ import (
 	"time"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/repeat"
 	"github.com/nexport-go/migrate/mlflow/internal/schema"
 )
 
@@ -164,7 +165,7 @@ func (d *database) tx(ctx context.Context, op string, f func(conn *sql.Conn) err
 // time.
 func (d *database) again(ctx context.Context, op string, f func() error) error {
 	if err := d.retry.do(ctx, func() error { return d.failed(op, f()) }); err != nil {
-		return &permanentError{err}
+		return &repeat.Permanent{Err: err}
 	}
 	return nil
 }
@@ -222,5 +223,5 @@ func (d *database) failed(op string, err error) error {
 	if again {
 		return explained
 	}
-	return &permanentError{explained}
+	return &repeat.Permanent{Err: explained}
 }

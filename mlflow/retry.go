@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/nexport-go/migrate/internal/repeat"
 )
 
 const (
@@ -41,7 +43,7 @@ func newRetrier(cfg Config) retrier {
 		r.budget = DefaultRetryFor
 	}
 	if r.sleep == nil {
-		r.sleep = sleep
+		r.sleep = repeat.Sleep
 	}
 	return r
 }
@@ -54,7 +56,7 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 	for tries, server := 1, 0; ; tries++ {
 		err := attempt()
 		if err == nil || !temporary(err) || ctx.Err() != nil {
-			return withCause(ctx, err)
+			return repeat.WithCause(ctx, err)
 		}
 		var api *APIError
 		if errors.As(err, &api) && api.Status == 500 {
@@ -73,7 +75,7 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 		}
 		r.log.Warn("request repeated", "attempt", tries, "wait", wait, "err", err)
 		if !r.sleep(ctx, wait) {
-			return withCause(ctx, err)
+			return repeat.WithCause(ctx, err)
 		}
 	}
 }
@@ -85,33 +87,9 @@ func temporary(err error) bool {
 		return api.Temporary()
 	}
 	var (
-		fixed  *permanentError
+		fixed  *repeat.Permanent
 		cert   *tls.CertificateVerificationError
 		syntax *json.SyntaxError
 	)
 	return !errors.As(err, &fixed) && !errors.As(err, &cert) && !errors.As(err, &syntax) && !isSource(err)
-}
-
-// permanentError is a failure on our side of the connection.
-type permanentError struct{ error }
-
-func (e *permanentError) Unwrap() error { return e.error }
-
-// withCause joins the reason why ctx ended with the last error, which would else be lost.
-func withCause(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
-		return err
-	}
-	return errors.Join(context.Cause(ctx), err)
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

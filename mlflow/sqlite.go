@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/repeat"
 	"github.com/nexport-go/migrate/mlflow/internal/schema"
 )
 
@@ -160,7 +161,7 @@ func (e *sqliteEngine) explain(err error) (error, bool) {
 // rest leaves the lock free for a while: a server beside us tries every tenth of a second at the rarest,
 // for 20 s, and would never meet the moment between two transactions.
 func (e *sqliteEngine) rest(ctx context.Context, d time.Duration) {
-	sleep(ctx, d/16)
+	repeat.Sleep(ctx, d/16)
 }
 
 func (e *sqliteEngine) close() error {

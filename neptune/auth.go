@@ -12,6 +12,7 @@ import (
 	"time"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/repeat"
 )
 
 // refreshMargin is how long before its end a bearer token is renewed, that of neptune-query.
@@ -79,7 +80,7 @@ func (s *session) exchange(ctx context.Context) error {
 		return s.refused(err)
 	}
 	if out.Access == "" {
-		return &permanentError{fmt.Errorf("exchange the API token: the answer has no access token in it; %w", ErrGeneration)}
+		return &repeat.Permanent{Err: fmt.Errorf("exchange the API token: the answer has no access token in it; %w", ErrGeneration)}
 	}
 	s.keep(out.Access, out.Refresh)
 	return nil

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nexport-go/migrate/internal/repeat"
 )
 
 const (
@@ -107,7 +109,7 @@ func (c *client) send(ctx context.Context, req call, token string) error {
 	defer idle.stop()
 	request, err := c.request(ctx, req, token)
 	if err != nil {
-		return &permanentError{fmt.Errorf("%s: %w", req.op, err)}
+		return &repeat.Permanent{Err: fmt.Errorf("%s: %w", req.op, err)}
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
@@ -168,11 +170,11 @@ func (c *client) read(req call, request *http.Request, size int64, body io.Reade
 		return fmt.Errorf("%s: read the answer of %s: %w", req.op, request.URL.Path, err)
 	}
 	if buffer.Len() == maxAnswer {
-		return &permanentError{fmt.Errorf("%s: %s: %w", req.op, request.URL.Path, errTooLarge)}
+		return &repeat.Permanent{Err: fmt.Errorf("%s: %s: %w", req.op, request.URL.Path, errTooLarge)}
 	}
 	if err := req.read(buffer.Bytes()); err != nil {
 		if start := bytes.TrimSpace(buffer.Bytes()); len(start) > 0 && start[0] == '<' {
-			return &permanentError{fmt.Errorf("%s: %s answers with a web page, is the address that of a Neptune server? Name the server with --neptune-url",
+			return &repeat.Permanent{Err: fmt.Errorf("%s: %s answers with a web page, is the address that of a Neptune server? Name the server with --neptune-url",
 				req.op, request.URL.Path)}
 		}
 		return fmt.Errorf("%s: %s: %w", req.op, request.URL.Path, &garbledError{err})

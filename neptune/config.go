@@ -14,6 +14,7 @@ import (
 	"time"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/repeat"
 )
 
 // Config says which server to read and how. Only APIToken is needed.
@@ -92,7 +93,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.sleep == nil {
-		c.sleep = sleep
+		c.sleep = repeat.Sleep
 	}
 	if c.now == nil {
 		c.now = time.Now

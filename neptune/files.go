@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/repeat"
 	"github.com/nexport-go/migrate/neptune/internal/wire3"
 )
 
@@ -107,7 +108,7 @@ func (d *download) open() error {
 			if d.url == "" || anew {
 				address, err := r.links.get(d.ctx, d.ref.Key, anew)
 				if err != nil {
-					return &permanentError{err} // was repeated already
+					return &repeat.Permanent{Err: err} // was repeated already
 				}
 				d.url = address
 			}
@@ -139,7 +140,7 @@ func (d *download) attempt() error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
 	if err != nil {
 		idle.stop()
-		return &permanentError{errors.New("the server gives a link that is no URL")}
+		return &repeat.Permanent{Err: errors.New("the server gives a link that is no URL")}
 	}
 	request.Header.Set("User-Agent", "nexport")
 	request.Header.Set("Accept-Encoding", "identity") // the bytes as they were uploaded
@@ -175,7 +176,7 @@ func (d *download) accept(request *http.Request, response *http.Response, body i
 	case response.StatusCode == http.StatusPartialContent && d.off > 0:
 		from, size, ok := contentRange(response.Header.Get("Content-Range"))
 		if !ok || from != d.off || size >= 0 && d.size >= 0 && size != d.size {
-			return &permanentError{fmt.Errorf("download file %q: the storage answers with another part than asked for", d.ref.Key)}
+			return &repeat.Permanent{Err: fmt.Errorf("download file %q: the storage answers with another part than asked for", d.ref.Key)}
 		}
 		return nil
 	case response.StatusCode == http.StatusOK && d.off == 0:
@@ -183,7 +184,7 @@ func (d *download) accept(request *http.Request, response *http.Response, body i
 		return nil
 	case response.StatusCode == http.StatusOK:
 		if tag := strongTag(response.Header.Get("ETag")); tag != d.tag || d.size >= 0 && response.ContentLength >= 0 && response.ContentLength != d.size {
-			return &permanentError{fmt.Errorf("download file %q: it changed while it was read, start again", d.ref.Key)}
+			return &repeat.Permanent{Err: fmt.Errorf("download file %q: it changed while it was read, start again", d.ref.Key)}
 		}
 		if _, err := io.CopyN(io.Discard, body, d.off); err != nil {
 			return fmt.Errorf("download file %q: %w", d.ref.Key, err)

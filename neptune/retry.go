@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/nexport-go/migrate/internal/repeat"
 )
 
 const (
@@ -49,7 +51,7 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 	for tries, server, asked := 1, 0, 0; ; tries++ {
 		err := attempt()
 		if err == nil || !temporary(err) || ctx.Err() != nil {
-			return withCause(ctx, err)
+			return repeat.WithCause(ctx, err)
 		}
 		if repeatable(err) {
 			server++
@@ -73,7 +75,7 @@ func (r retrier) do(ctx context.Context, attempt func() error) error {
 		}
 		r.log.Warn("request repeated", "attempt", tries, "wait", wait, "err", err)
 		if !r.sleep(ctx, wait) {
-			return withCause(ctx, err)
+			return repeat.WithCause(ctx, err)
 		}
 	}
 }
@@ -118,23 +120,10 @@ func temporary(err error) bool {
 		return api.Temporary()
 	}
 	var (
-		fixed *permanentError
+		fixed *repeat.Permanent
 		cert  *tls.CertificateVerificationError
 	)
 	return !errors.As(err, &fixed) && !errors.As(err, &cert)
-}
-
-// permanentError is a failure that will be the same next time.
-type permanentError struct{ error }
-
-func (e *permanentError) Unwrap() error { return e.error }
-
-// withCause joins the reason why ctx ended with the last error, which would else be lost.
-func withCause(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
-		return err
-	}
-	return errors.Join(context.Cause(ctx), err)
 }
 
 // retryAfter reads seconds, with a fraction too, or a date; 0 if there is neither.
@@ -146,17 +135,6 @@ func retryAfter(s string) time.Duration {
 		return max(time.Until(at), 0)
 	}
 	return 0
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // pacer spaces the requests of all workers to one host, and holds them back while the host wants
