@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -18,6 +17,9 @@ import (
 // or this machine can write is taken; other places need credentials that MLflow leaves to its
 // clients.
 func (r *rest) artifacts(_ context.Context, to target) (artifactStore, error) {
+	if dir, ok := onDisk(to.artifactURI); ok {
+		return r.localArtifacts(to, dir), nil
+	}
 	u, err := url.Parse(to.artifactURI)
 	if err != nil {
 		return nil, fmt.Errorf("artifact location %q of run %s: %w", to.artifactURI, to.runID, err)
@@ -25,10 +27,6 @@ func (r *rest) artifacts(_ context.Context, to target) (artifactStore, error) {
 	switch {
 	case u.Scheme == "mlflow-artifacts":
 		return r.proxied(to, u), nil
-	case u.Scheme == "file" && (u.Host == "" || u.Host == "localhost"):
-		return r.localArtifacts(to, u.Path), nil
-	case u.Scheme == "" && filepath.IsAbs(filepath.FromSlash(to.artifactURI)):
-		return r.localArtifacts(to, fromLocation(to.artifactURI)), nil
 	case u.Scheme == "":
 		return nil, fmt.Errorf("artifacts of this experiment go to %q, relative to a directory that only the server knows: "+
 			"create the experiment with an absolute location, or load into a new one (--name-prefix): %w", to.artifactURI, migrate.ErrFatal)
@@ -166,7 +164,7 @@ type seen struct {
 }
 
 func (r *rest) localArtifacts(to target, dir string) localArtifacts {
-	return localArtifacts{proxyArtifacts{c: r.c, runID: to.runID}, directory{filepath.FromSlash(dir)}, &r.shared}
+	return localArtifacts{proxyArtifacts{c: r.c, runID: to.runID}, directory{dir}, &r.shared}
 }
 
 // shares makes sure, once, that the server sees what was written here.

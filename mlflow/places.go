@@ -38,17 +38,29 @@ func (a artifactPlaces) root(root string) (string, error) {
 
 func isProxied(uri string) bool { return strings.HasPrefix(uri, "mlflow-artifacts:") }
 
+// onDisk gives the directory that a location names on the local disk, if it does: an absolute path, or a file:
+// address.
+func onDisk(location string) (dir string, ok bool) {
+	if filepath.IsAbs(filepath.FromSlash(location)) {
+		return fromLocation(location), true
+	}
+	u, err := url.Parse(location)
+	if err == nil && u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") {
+		return fromFilePath(u.Path), true
+	}
+	return "", false
+}
+
 // local gives the directory of a location. Only what this machine can write is taken.
 func (a artifactPlaces) local(location string) (string, error) {
+	if dir, ok := onDisk(location); ok {
+		return dir, nil
+	}
 	u, err := url.Parse(location)
-	if err != nil && !filepath.IsAbs(location) {
+	if err != nil {
 		return "", fmt.Errorf("artifact location %q: %w", location, err)
 	}
 	switch {
-	case filepath.IsAbs(filepath.FromSlash(location)):
-		return fromLocation(location), nil
-	case u.Scheme == "file" && (u.Host == "" || u.Host == "localhost"):
-		return fromFilePath(u.Path), nil
 	case u.Scheme == "mlflow-artifacts" && a.dir != "":
 		return a.below(u.Path)
 	case u.Scheme == "mlflow-artifacts":
