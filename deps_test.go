@@ -32,8 +32,21 @@ var forbidden = []struct{ pkg, dep, why string }{
 	{module + "/mlflow", module + "/neptune", "a sink knows Sources as interfaces"},
 	{module + "/migratetest", module + "/parquetstore", "contracts know no implementation but their own"},
 	{module + "/migratetest", module + "/mlflow", "contracts know no implementation but their own"},
-	{module + "/examples/jsonlines", module + "/internal", "examples use what everybody can use"},
-	{module + "/examples/csvsource", module + "/internal", "examples use what everybody can use"},
+}
+
+func TestExamplesImportPublicPackagesOnly(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{range .Imports}}{{println .}}{{end}}", "./examples/...").Output()
+	if err != nil {
+		t.Fatalf("go list ./examples/...: %v", err)
+	}
+	if len(strings.Fields(string(out))) == 0 {
+		t.Fatal("go list ./examples/... names no imports")
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		if strings.HasPrefix(dep, module) && strings.Contains(dep+"/", "/internal/") {
+			t.Errorf("an example imports %s: examples use what everybody can use", dep)
+		}
+	}
 }
 
 func TestImportDirection(t *testing.T) {
