@@ -6,7 +6,8 @@ import (
 )
 
 // Chunk is a piece of one attribute, as columns of equal length. Scalars are a chunk of one
-// value, a file set has one value per member; only series have Steps and Times.
+// value, a file set has one value per member; only series have Steps and Times. An artifact is two
+// chunks: its hash as Strings, then Files, of which the first is the list of its files, as JSON.
 type Chunk struct {
 	Path   string
 	Kind   Kind
@@ -46,10 +47,11 @@ type Histogram struct {
 
 // FileRef names bytes to the RunReader that yielded it.
 type FileRef struct {
-	Key  string // the reader's own handle; empty if the source holds no bytes
-	Name string // slash-separated path inside the attribute, or its file name; may be empty
-	MIME string // empty if unknown
-	Size int64  // -1 if unknown
+	Key         string // the reader's own handle; empty if the source holds no bytes
+	Name        string // slash-separated path inside the attribute, or its file name; may be empty
+	Description string // of an image of Neptune 2; may be empty
+	MIME        string // empty if unknown
+	Size        int64  // -1 if unknown
 }
 
 // NoTime stands in Times where a point has none.

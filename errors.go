@@ -32,12 +32,14 @@ const (
 	CodeMerged      Code = "merged"      // several steps became one; the exact ones are stored beside it
 	CodeApproximate Code = "approximate" // stored as near as the target can; the exact value is stored beside it
 	CodeSuspect     Code = "suspect"     // the source's own copy looks wrong, and cannot be repaired
+	CodeDetail      Code = "detail"      // what the source says of it beside its values, such as a unit
+	CodeElsewhere   Code = "elsewhere"   // bytes that the source names but never held, and that were not reached
 )
 
 // Lossy reports whether the code means that something is missing from the target.
 func (c Code) Lossy() bool {
 	switch c {
-	case CodeRenamed, CodeShortened, CodeMerged, CodeApproximate, CodeSuspect:
+	case CodeRenamed, CodeShortened, CodeMerged, CodeApproximate, CodeSuspect, CodeDetail, CodeElsewhere:
 		return false
 	default:
 		return true
