@@ -42,7 +42,7 @@ func TestArchiveReaders(t *testing.T) {
 	for _, c := range run.Chunks {
 		want = append(want, wantRows(t, run.Info.RunRef, c)...)
 	}
-	for _, reader := range []string{"pyarrow", "duckdb"} {
+	for _, reader := range []string{"pyarrow", "duckdb", "polars"} {
 		t.Run(reader, func(t *testing.T) {
 			cmd := exec.Command(filepath.Join(env, "bin", "python"), "dump_archive.py", reader, data)
 			var stderr bytes.Buffer

@@ -1,6 +1,6 @@
-"""Prints every row of an archive as JSON lines, read by pyarrow or by DuckDB.
+"""Prints every row of an archive as JSON lines, read by pyarrow, DuckDB or Polars.
 
-    python dump_archive.py pyarrow|duckdb <data>
+    python dump_archive.py pyarrow|duckdb|polars <data>
 
 A line is [path, type, step, time, value]: step a decimal text, time ms, doubles the hexadecimal digits of
 their bits. Rows come in the order of parts. The schema must be that of docs/formats/parquet.md.
@@ -57,6 +57,17 @@ def with_duckdb(name):
         yield dict(zip(rows.columns, row))
 
 
+def with_polars(name):
+    import polars as pl  # takes its time
+
+    table = pl.read_parquet(name)
+    assert table.columns == list(SCHEMA), table.columns
+    yield from table.with_columns(pl.col("timestamp", "datetime_value").dt.epoch("ms")).iter_rows(named=True)
+
+
+READERS = {"pyarrow": with_pyarrow, "duckdb": with_duckdb, "polars": with_polars}
+
+
 def value(row):
     kept = {}
     for column in SCHEMA:
@@ -72,7 +83,7 @@ def value(row):
 
 
 def main():
-    read = {"pyarrow": with_pyarrow, "duckdb": with_duckdb}[sys.argv[1]]
+    read = READERS[sys.argv[1]]
     for name in parts(sys.argv[2]):
         for row in read(name):
             step = None if row["step"] is None else format(row["step"], "f")

@@ -158,8 +158,9 @@ func TestExportWorlds(t *testing.T) {
 				tool = append(tool, "--tool", data, files)
 			}
 			mustBeWrong(t, w.wrong, string(pythonOutput(t, tool...)))
+			pythonOutput(t, append(slices.Clone(args), "--reader", "polars")...)
 			if w.name != "hard" { // is long
-				pythonOutput(t, append(args, "--reader", "duckdb")...)
+				pythonOutput(t, append(slices.Clone(args), "--reader", "duckdb")...)
 			}
 			n = n.in(t.TempDir())
 			n.export(t, exitMoved, nil)

@@ -1,6 +1,6 @@
 """Compares an archive with the world that Neptune served, value by value and byte by byte.
 
-    world.py WORLD DATA FILES [--previews] [--archived] [--reader pyarrow|duckdb] [--tool DATA FILES]...
+    world.py WORLD DATA FILES [--previews] [--archived] [--reader pyarrow|duckdb|polars] [--tool DATA FILES]...
 
 The form of a world is told at neptunetest.World, that of an archive in docs/formats/parquet.md. Each --tool is an archive of
 the same world that the Python tool wrote: what is in it has to be in this one too, unless the world says that the
@@ -71,7 +71,7 @@ class Check:
 
     def rows(self):
         """All rows by run, in the order of the parts."""
-        read = {"pyarrow": dump_archive.with_pyarrow, "duckdb": dump_archive.with_duckdb}[self.args.reader]
+        read = dump_archive.READERS[self.args.reader]
         runs = {run: [] for run, (_, m) in self.manifests.items() if sum(p["rows"] for p in m["parts"]) == 0}
         for name in dump_archive.parts(self.args.data):
             self.equal(f"directory of {name}", pathlib.Path(name).parent.name, safe(self.project))
@@ -309,7 +309,7 @@ def main():
     parser.add_argument("files", type=pathlib.Path)
     parser.add_argument("--previews", action="store_true")
     parser.add_argument("--archived", action="store_true")
-    parser.add_argument("--reader", choices=["pyarrow", "duckdb"], default="pyarrow")
+    parser.add_argument("--reader", choices=dump_archive.READERS, default="pyarrow")
     parser.add_argument("--tool", nargs=2, action="append", default=[], metavar=("DATA", "FILES"))
     check = Check(parser.parse_args())
     check.run()
