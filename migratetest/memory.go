@@ -126,7 +126,7 @@ func (run *Run) take(ctx context.Context, chunk migrate.Chunk, r migrate.RunRead
 			}
 		}
 	}
-	if n := len(run.Chunks); n > 0 && run.Chunks[n-1].Path == chunk.Path && run.Chunks[n-1].Kind == chunk.Kind {
+	if n := len(run.Chunks); n > 0 && columnOf(run.Chunks[n-1]) == columnOf(chunk) {
 		last := &run.Chunks[n-1]
 		last.Steps = append(last.Steps, chunk.Steps...)
 		last.Times = append(last.Times, chunk.Times...)
@@ -163,17 +163,22 @@ func (m *Memory) VerifyRun(ctx context.Context, info migrate.RunInfo, r migrate.
 	return compare(want.held(info.RunRef), held), nil
 }
 
+// column identifies a chunk: an artifact has one of text and one of files.
+type column struct {
+	path   string
+	kind   migrate.Kind
+	values reflect.Type
+}
+
+func columnOf(c migrate.Chunk) column { return column{c.Path, c.Kind, reflect.TypeOf(c.Values)} }
+
 func compare(want, got *Run) (problems []migrate.Problem) {
-	type key struct {
-		path string
-		kind migrate.Kind
-	}
-	held := map[key]migrate.Chunk{}
+	held := map[column]migrate.Chunk{}
 	for _, c := range got.Chunks {
-		held[key{c.Path, c.Kind}] = c
+		held[columnOf(c)] = c
 	}
 	for _, c := range want.Chunks {
-		other, ok := held[key{c.Path, c.Kind}]
+		other, ok := held[columnOf(c)]
 		switch {
 		case !ok:
 			problems = append(problems, migrate.Problem{Path: c.Path, Kind: c.Kind, Code: migrate.CodeMissing, Text: "attribute is not there"})

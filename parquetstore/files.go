@@ -95,6 +95,10 @@ func (p *pass) fileChunk(c *migrate.Chunk, paths []string) {
 	kept := 0
 	for i, key := range paths {
 		ref, ok := p.fileRef(*c, i, key)
+		if !ok && c.Kind == migrate.KindArtifact && len(paths) > 1 && i == 0 {
+			// The list keeps its place, so that no other file is taken for it.
+			ref, ok = migrate.FileRef{Name: path.Base(key), Size: -1}, true
+		}
 		if !ok {
 			continue
 		}

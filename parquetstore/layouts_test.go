@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -68,7 +69,7 @@ func readRun(t testing.TB, store *parquetstore.Store, ref migrate.RunRef) (chunk
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last := len(chunks) - 1; last >= 0 && chunks[last].Path == c.Path && chunks[last].Kind == c.Kind {
+		if last := len(chunks) - 1; last >= 0 && chunks[last].Path == c.Path && chunks[last].Kind == c.Kind && reflect.TypeOf(chunks[last].Values) == reflect.TypeOf(c.Values) {
 			chunks[last] = join(t, chunks[last], c)
 			continue
 		}

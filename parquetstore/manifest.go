@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	migrate "github.com/nexport-go/migrate"
 )
@@ -64,14 +65,36 @@ type ManifestPart struct {
 
 // ManifestFile is one file, and what the rows have no column for.
 type ManifestFile struct {
-	Path      string        `json:"path,omitempty"` // as in the rows; empty if there are no bytes
-	Attribute string        `json:"attribute"`
-	Kind      migrate.Kind  `json:"type"`
-	Name      string        `json:"name,omitempty"` // migrate.FileRef.Name
-	MIME      string        `json:"mime,omitempty"`
-	Size      int64         `json:"size"`             // bytes; -1 if unknown
-	SHA256    string        `json:"sha256,omitempty"` // hexadecimal
-	Step      *migrate.Step `json:"step,omitempty"`
+	Path        string        `json:"path,omitempty"` // as in the rows; empty if there are no bytes
+	Attribute   string        `json:"attribute"`
+	Kind        migrate.Kind  `json:"type"`
+	Name        string        `json:"name,omitempty"`        // migrate.FileRef.Name
+	NameBytes   []byte        `json:"name_base64,omitempty"` // the exact Name, if it is not valid UTF-8
+	Description string        `json:"description,omitempty"` // migrate.FileRef.Description
+	MIME        string        `json:"mime,omitempty"`
+	Size        int64         `json:"size"`             // bytes; -1 if unknown
+	SHA256      string        `json:"sha256,omitempty"` // hexadecimal
+	Step        *migrate.Step `json:"step,omitempty"`
+}
+
+// manifestFile records what a source says of a file.
+func manifestFile(c migrate.Chunk, ref migrate.FileRef) ManifestFile {
+	f := ManifestFile{
+		Attribute: c.Path, Kind: c.Kind, Name: ref.Name, Description: ref.Description, MIME: ref.MIME, Size: ref.Size,
+	}
+	if !utf8.ValidString(ref.Name) { // of a member that was packed on an old system
+		f.NameBytes = []byte(ref.Name)
+	}
+	return f
+}
+
+// ref is what was known of the file, without its key.
+func (f *ManifestFile) ref() migrate.FileRef {
+	ref := migrate.FileRef{Name: f.Name, Description: f.Description, MIME: f.MIME, Size: f.Size}
+	if f.NameBytes != nil {
+		ref.Name = string(f.NameBytes)
+	}
+	return ref
 }
 
 // Selected is a migrate.Filter as text.

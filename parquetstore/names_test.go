@@ -128,6 +128,7 @@ func FuzzNames(f *testing.F) {
 		for _, f := range [][2]string{{attrA, nameA}, {attrB, nameB}} {
 			add("file\x00"+f[0], parquetstore.ManifestFile{Attribute: f[0], Kind: migrate.KindFile, Name: f[1]}, 0)
 			add("artifact\x00"+f[0], parquetstore.ManifestFile{Attribute: f[0], Kind: migrate.KindArtifact, Name: f[1]}, 0)
+			add("artifact\x00"+f[0]+"\x00\x00"+f[1], parquetstore.ManifestFile{Attribute: f[0], Kind: migrate.KindArtifact, Name: f[1]}, 1)
 			add("set\x00"+f[0]+"\x00\x00"+f[1], parquetstore.ManifestFile{Attribute: f[0], Kind: migrate.KindFileSet, Name: f[1]}, 0)
 			add("series\x00"+f[0]+"\x000", parquetstore.ManifestFile{Attribute: f[0], Kind: migrate.KindFileSeries, Name: f[1], Step: &step}, 0)
 			add("series\x00"+f[0]+"\x001", parquetstore.ManifestFile{Attribute: f[0], Kind: migrate.KindFileSeries, Name: f[1], Step: &step}, 1)

@@ -25,7 +25,7 @@ func (w *runWriter) putFiles(ctx context.Context, c migrate.Chunk, refs migrate.
 	}
 	paths := make([]string, len(refs))
 	for i, ref := range refs {
-		file := ManifestFile{Attribute: c.Path, Kind: c.Kind, Name: ref.Name, MIME: ref.MIME, Size: ref.Size}
+		file := manifestFile(c, ref)
 		if c.Steps != nil {
 			file.Step = &c.Steps[i]
 		}
@@ -60,16 +60,22 @@ func lossOf(err error) migrate.Code {
 func fileKey(k migrate.Kind, path string) string { return string(k) + "\x00" + path }
 
 // setDir is the directory of a file set below the run's.
-func setDir(path string) string {
-	return fileName(path, fileKey(migrate.KindFileSet, path), "")
-}
+func setDir(path string) string { return attributeDir(path, migrate.KindFileSet) }
+
+func attributeDir(path string, k migrate.Kind) string { return fileName(path, fileKey(k, path), "") }
+
+// listName is the name of an artifact's list, which has no digest: no other file in its directory
+// is called like that.
+const listName = "files_list"
 
 // nameFile is where a file goes below the run's directory; i is its number in its attribute.
 func nameFile(f ManifestFile, i int) string {
 	key := fileKey(f.Kind, f.Attribute)
 	switch {
-	case f.Kind == migrate.KindFileSet:
-		return path.Join(setDir(f.Attribute), fileName(f.Name, f.Name, f.Name))
+	case f.Kind == migrate.KindArtifact && i == 0:
+		return path.Join(attributeDir(f.Attribute, f.Kind), listName+extension(f.Name))
+	case severalFiles(f.Kind):
+		return path.Join(attributeDir(f.Attribute, f.Kind), fileName(f.Name, f.Name, f.Name))
 	case f.Step != nil:
 		step := strings.ReplaceAll(f.Step.String(), ".", "_")
 		return path.Join(fileName(f.Attribute, key, ""), "step_"+step+"-"+strconv.Itoa(i)+extension(f.Name))

@@ -24,7 +24,7 @@ type reader struct {
 	recordOnce sync.Once
 	records    map[string]*ManifestFile    // by path
 	bare       map[attrKey][]*ManifestFile // those without bytes
-	sets       map[string][]string         // paths of the members of file sets, by attribute
+	sets       map[attrKey][]string        // paths of the files of file sets and artifacts
 }
 
 func newReader(s *Store, r *run) *reader {

@@ -103,14 +103,19 @@ func (r *reader) mayBePathless(path string, k migrate.Kind) bool {
 	return len(r.bare[attrKey{path, k}]) > 0
 }
 
-// members returns the paths of a file set's members, empty for those without bytes; nil if the
-// manifest does not have the set.
+// severalFiles reports whether an attribute of this kind has one row and several files.
+func severalFiles(k migrate.Kind) bool {
+	return k == migrate.KindFileSet || k == migrate.KindArtifact
+}
+
+// members returns the paths of the files of a file set or an artifact, empty for those without bytes;
+// nil if the manifest does not have it.
 func (r *reader) members(a *attr) []string {
-	if a.kind != migrate.KindFileSet {
+	if !severalFiles(a.kind) {
 		return nil
 	}
 	r.readRecords()
-	return r.sets[a.path]
+	return r.sets[attrKey{a.path, a.kind}]
 }
 
 // pathless returns an attribute's next file without bytes.
@@ -122,7 +127,7 @@ func (p *pass) pathless(path string, k migrate.Kind) (migrate.FileRef, bool) {
 		return migrate.FileRef{}, false
 	}
 	p.bare[key]++
-	return migrate.FileRef{Name: all[n].Name, MIME: all[n].MIME, Size: all[n].Size}, true
+	return all[n].ref(), true
 }
 
 // readRecords reads the manifest's files when they are first needed: there may be many.
@@ -137,15 +142,16 @@ func (r *reader) readRecords() {
 			return
 		}
 		r.records, r.bare = map[string]*ManifestFile{}, map[attrKey][]*ManifestFile{}
-		r.sets = map[string][]string{}
+		r.sets = map[attrKey][]string{}
 		for i := range m.Files {
 			f := &m.Files[i]
+			key := attrKey{f.Attribute, f.Kind}
 			if f.Path == "" {
-				r.bare[attrKey{f.Attribute, f.Kind}] = append(r.bare[attrKey{f.Attribute, f.Kind}], f)
+				r.bare[key] = append(r.bare[key], f)
 			}
 			r.records[f.Path] = f
-			if f.Kind == migrate.KindFileSet {
-				r.sets[f.Attribute] = append(r.sets[f.Attribute], f.Path)
+			if severalFiles(f.Kind) {
+				r.sets[key] = append(r.sets[key], f.Path)
 			}
 		}
 	})
@@ -155,7 +161,8 @@ func (r *reader) readRecords() {
 func (r *reader) fileRef(c migrate.Chunk, key string, size int64) migrate.FileRef {
 	ref := migrate.FileRef{Key: key, Name: path.Base(key), Size: size}
 	if f := r.record(key); f != nil {
-		ref.Name, ref.MIME = f.Name, f.MIME
+		ref = f.ref()
+		ref.Key, ref.Size = key, size
 		if f.Size != size {
 			r.notef(c.Path, c.Kind, migrate.CodeDiffers, "file %q has %d bytes, not %d as the manifest says", key, size, f.Size)
 		}

@@ -239,6 +239,9 @@ func (b *rows) addValues(c migrate.Chunk, files []string, lo, hi int) error {
 		for _, s := range v[lo:hi] {
 			b.texts = append(b.texts, b.text(s))
 		}
+		if files != nil { // of an artifact
+			b.addFiles(files[lo:hi])
+		}
 	case migrate.StringSets:
 		for i, set := range v[lo:hi] {
 			b.addSet(b.n+i, set)

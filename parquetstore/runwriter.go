@@ -48,7 +48,8 @@ type runWriter struct {
 	problems []migrate.Problem
 	seen     map[migrate.Problem]bool
 	last     attrKey
-	points   int // of the current attribute
+	points   int          // of the current attribute
+	artifact *artifactRow // the current attribute, if it is one
 
 	filesMade bool
 	fileDirs  map[string]bool // below the project's files
@@ -145,6 +146,9 @@ func (w *runWriter) copy(ctx context.Context, r migrate.RunReader) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err := w.endArtifact(); err != nil {
+		return err
+	}
 	if err := w.keepUnselected(ctx); err != nil {
 		return err
 	}
@@ -162,6 +166,11 @@ func (w *runWriter) chunk(ctx context.Context, c migrate.Chunk, r migrate.RunRea
 	if c.Len() == 0 {
 		return nil
 	}
+	if (attrKey{c.Path, c.Kind}) != w.last {
+		if err := w.endArtifact(); err != nil {
+			return err
+		}
+	}
 	w.count(c)
 	n := c.Len()
 	var files []string
@@ -171,7 +180,12 @@ func (w *runWriter) chunk(ctx context.Context, c migrate.Chunk, r migrate.RunRea
 			return fmt.Errorf("attribute %q: %w", c.Path, err)
 		}
 	}
-	if c.Kind == migrate.KindFileSet {
+	switch c.Kind {
+	case migrate.KindArtifact:
+		w.scalars = true
+		w.takeArtifact(c, files)
+		return nil
+	case migrate.KindFileSet:
 		// One row names the directory; the manifest has the members.
 		if w.points > 0 {
 			return nil
@@ -306,6 +320,9 @@ func (w *runWriter) closePart() error {
 
 // endPart ends the last part. A run without attributes has a part without rows.
 func (w *runWriter) endPart() error {
+	if err := w.endArtifact(); err != nil {
+		return err
+	}
 	if err := w.endGroup(); err != nil {
 		return err
 	}
@@ -375,6 +392,9 @@ func checkChunk(c migrate.Chunk) error {
 	}
 	if c.Kind.Series() && (len(c.Steps) != c.Len() || len(c.Times) != c.Len()) {
 		return fmt.Errorf("the source gave %d steps and %d times for %d values", len(c.Steps), len(c.Times), c.Len())
+	}
+	if hashes, ok := c.Values.(migrate.Strings); ok && c.Kind == migrate.KindArtifact && len(hashes) > 1 {
+		return fmt.Errorf("the source gave %d hashes for an artifact", len(hashes))
 	}
 	if !columnOf(c.Kind, c.Values) {
 		return fmt.Errorf("the source gave %T for an attribute of type %q", c.Values, c.Kind)

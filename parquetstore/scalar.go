@@ -83,12 +83,13 @@ func (p *pass) sendScalar(a *attr, values []scalarValue) {
 			break
 		}
 	}
-	if value.values == nil {
-		p.sendFiles(a, []string{value.file})
-		return
+	if value.values != nil {
+		p.checkInt(a, value.values)
+		p.send(migrate.Chunk{Path: a.path, Kind: a.kind, Values: value.values})
 	}
-	p.checkInt(a, value.values)
-	p.send(migrate.Chunk{Path: a.path, Kind: a.kind, Values: value.values})
+	if value.values == nil || value.file != "" || len(p.reader.members(a)) > 0 {
+		p.sendFiles(a, []string{value.file})
+	}
 }
 
 // checkInt flags integers that went through a double: the tool did that when another run of the
@@ -109,7 +110,7 @@ func wasDouble(n int64) bool {
 	return f < math.MaxInt64 && int64(f) == n
 }
 
-// scalarValue is a value, or the path of a file.
+// scalarValue is a value, or the path of a file; of an artifact it may be both.
 type scalarValue struct {
 	values migrate.Values
 	file   string
@@ -129,11 +130,17 @@ func readScalar(cur *cursor, row int, k migrate.Kind) (scalarValue, error) {
 		}
 		return scalarValue{values: migrate.StringSets{set}}, err
 	case classFile:
-		file, has, err := readText(cur, colFile, row)
-		if has || err != nil || k != migrate.KindArtifact {
+		file, _, err := readText(cur, colFile, row)
+		if err != nil || k != migrate.KindArtifact {
 			return scalarValue{file: file}, err
 		}
+		hash, err := readString(cur, row)
+		return scalarValue{values: hash.values, file: file}, err
 	}
+	return readString(cur, row)
+}
+
+func readString(cur *cursor, row int) (scalarValue, error) {
 	text, has, err := readText(cur, colString, row)
 	if !has {
 		return scalarValue{}, err
