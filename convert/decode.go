@@ -106,10 +106,11 @@ func (a *Attribute) complete() error {
 	}
 	a.NamesBase64 = nil
 	n := len(a.Artifacts)
-	if a.Names != nil && len(a.Names) != n || a.Steps != nil && len(a.Steps) != n || a.Times != nil && len(a.Times) != n {
+	if a.Names != nil && len(a.Names) != n || a.Descriptions != nil && len(a.Descriptions) != n ||
+		a.Steps != nil && len(a.Steps) != n || a.Times != nil && len(a.Times) != n {
 		return fmt.Errorf("%s: the lists are not as long as that of the artifacts", a.Path)
 	}
-	if a.Names != nil || a.Kind != migrate.KindFileSet && a.Kind != migrate.KindArtifact {
+	if a.Names != nil || a.Param != "" || a.Kind != migrate.KindFileSet && a.Kind != migrate.KindArtifact {
 		return nil
 	}
 	for _, path := range a.Artifacts {

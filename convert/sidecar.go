@@ -54,12 +54,17 @@ type Attribute struct {
 	Param     string   `json:"param,omitempty"`     // key of the param
 	Metric    string   `json:"metric,omitempty"`    // key of the metric
 	Artifacts []string `json:"artifacts,omitempty"` // paths; "" where the source had no bytes
-	// Names are the original names of the members of a file set, one for each of Artifacts. It may
-	// be left out if each of Artifacts is Path, "/" and the name.
+	// Names are the original names of the members of a file set, of the files of an artifact or a
+	// file series, one for each of Artifacts. AppendAttribute leaves them out where each of Artifacts
+	// is Path, "/" and the name, or where no file of a series has one; ReadSidecar adds them again for
+	// sets and artifacts.
 	Names []string `json:"names,omitempty"`
 	// NamesBase64 stands instead of Names if one of them is not valid UTF-8. AppendAttribute and
 	// ReadSidecar take care of it.
 	NamesBase64 [][]byte `json:"names_base64,omitempty"`
+
+	// Descriptions of the files of a series, one for each of Artifacts; left out if all are empty.
+	Descriptions []string `json:"descriptions,omitempty"`
 
 	Steps []string `json:"steps,omitempty"` // of a file series, exact decimals, one for each of Artifacts
 	Times []*int64 `json:"times,omitempty"` // of a file series: ms, or null where a point has none
@@ -90,9 +95,10 @@ func bytesOf(list []string) [][]byte {
 	return out
 }
 
-// AddFile adds a file of a series.
-func (a *Attribute) AddFile(artifact string, step migrate.Step, ms int64) {
-	a.Artifacts = append(a.Artifacts, artifact)
+// AddFile adds a file of a series, of which ref has the name and the description.
+func (a *Attribute) AddFile(artifact string, ref migrate.FileRef, step migrate.Step, ms int64) {
+	a.AddMember(artifact, ref.Name)
+	a.Descriptions = append(a.Descriptions, ref.Description)
 	a.Steps = append(a.Steps, step.String())
 	if ms == migrate.NoTime {
 		a.Times = append(a.Times, nil)
@@ -101,7 +107,7 @@ func (a *Attribute) AddFile(artifact string, step migrate.Step, ms int64) {
 	}
 }
 
-// AddMember adds a member of a file set.
+// AddMember adds a member of a file set, or a file of an artifact.
 func (a *Attribute) AddMember(artifact, name string) {
 	a.Artifacts = append(a.Artifacts, artifact)
 	a.Names = append(a.Names, name)
@@ -112,13 +118,20 @@ func AppendAttribute(b []byte, a Attribute) []byte {
 	if !utf8.ValidString(a.Path) {
 		a.PathBase64 = []byte(a.Path)
 	}
-	if plainNames(a) {
+	if plainNames(a) || allEmpty(a.Names) && a.Kind == migrate.KindFileSeries {
 		a.Names = nil
+	}
+	if allEmpty(a.Descriptions) {
+		a.Descriptions = nil
 	}
 	if slices.ContainsFunc(a.Names, func(name string) bool { return !utf8.ValidString(name) }) {
 		a.Names, a.NamesBase64 = nil, bytesOf(a.Names)
 	}
 	return appendLine(b, a)
+}
+
+func allEmpty(texts []string) bool {
+	return !slices.ContainsFunc(texts, func(s string) bool { return s != "" })
 }
 
 func plainNames(a Attribute) bool {

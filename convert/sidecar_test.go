@@ -30,9 +30,15 @@ func TestSidecarText(t *testing.T) {
 	b = convert.AppendAttribute(b, convert.Attribute{Path: "m", Kind: "float_series", Metric: "m", Points: 8})
 	var images convert.Attribute
 	images.Path, images.Kind = "i", "file_series"
-	images.AddFile("i/step_0.png", 0, 17)
-	images.AddFile("i/step_0.5.png", 500_000, migrate.NoTime)
+	images.AddFile("i/step_0.png", migrate.FileRef{}, 0, 17)
+	images.AddFile("i/step_0.5.png", migrate.FileRef{}, 500_000, migrate.NoTime)
 	b = convert.AppendAttribute(b, images)
+	images.AddFile("i/step_1.png", migrate.FileRef{Name: "cat", Description: "<a cat>"}, 1_000_000, 18)
+	b = convert.AppendAttribute(b, images)
+	b = convert.AppendAttribute(b, convert.Attribute{Path: "art", Kind: "artifact", Param: "art"})
+	art := convert.Attribute{Path: "art", Kind: "artifact"}
+	art.AddMember("art/files_list.json", "files_list.json")
+	b = convert.AppendAttribute(b, art)
 	var files convert.Attribute
 	files.Path, files.Kind = "s", "file_set"
 	files.AddMember("s/a.py", "a.py")
@@ -44,6 +50,9 @@ func TestSidecarText(t *testing.T) {
 {"path":"m","exact":[[0,"0.5",17,"-0.0"],[7,"-0.000001",null,"-Infinity"]]}
 {"path":"m","kind":"float_series","metric":"m","points":8}
 {"path":"i","kind":"file_series","artifacts":["i/step_0.png","i/step_0.5.png"],"steps":["0","0.5"],"times":[17,null]}
+{"path":"i","kind":"file_series","artifacts":["i/step_0.png","i/step_0.5.png","i/step_1.png"],"names":["","","cat"],"descriptions":["","","<a cat>"],"steps":["0","0.5","1"],"times":[17,null,18]}
+{"path":"art","kind":"artifact","param":"art"}
+{"path":"art","kind":"artifact","artifacts":["art/files_list.json"]}
 {"path":"s","kind":"file_set","artifacts":["s/a.py"]}
 {"path":"s","kind":"file_set","artifacts":["s/a.py","s/b_h1.py"],"names":["a.py","b#.py"]}
 `
@@ -78,7 +87,7 @@ func FuzzSidecarRoundTrip(f *testing.F) {
 		set := convert.Attribute{Path: path, Kind: "string_set", Param: "k"}
 		set.KeepExact(migrate.StringSets{{value, name}}, 0)
 		series := convert.Attribute{Path: path, Kind: migrate.KindFileSeries}
-		series.AddFile("a", migrate.Step(step), ms)
+		series.AddFile("a", migrate.FileRef{Name: "n" + name, Description: "d"}, migrate.Step(step), ms)
 		members := convert.Attribute{Path: path, Kind: migrate.KindFileSet}
 		members.AddMember("a", name)
 		plain := convert.Attribute{Path: path, Kind: migrate.KindFileSet}
@@ -113,7 +122,8 @@ func FuzzReadSidecar(f *testing.F) {
 	for _, line := range []string{
 		"", "{}", "[]", "null", `{"path":"a","kind":"int","param":"a"}`, `{"path":"a","exact":[[0,"1",null,"NaN"]]}`, `{"path":"a","exact":[[0,"1",null]]}`,
 		`{"path":"a","exact":[[0,"1",null,"1",2]]}`, `{"path":"a","exact":[["0","1",null,"1"]]}`, `{"path":"a","exact":[null]}`, `{"path":"a","exact":null}`,
-		`{"path":"a","kind":"file_set","artifacts":["b"]}`, `{"path":"a","kind":"file_series","artifacts":["b"],"steps":[]}`, `{"path_base64":"!"}`, "\xff",
+		`{"path":"a","kind":"file_set","artifacts":["b"]}`, `{"path":"a","kind":"file_series","artifacts":["b"],"steps":[]}`, `{"path":"a","kind":"file_series","artifacts":["b"],"descriptions":["",""]}`,
+		`{"path":"a","kind":"artifact","param":"a","artifacts":["a.txt"]}`, `{"path_base64":"!"}`, "\xff",
 	} {
 		f.Add(header + line)
 	}

@@ -99,12 +99,25 @@ func TestSink(t *testing.T, newSink func(t *testing.T) migrate.Sink) {
 		}
 	})
 	t.Run("one ID in two projects is two runs", func(t *testing.T) {
-		sink, a, b := newSink(t), sample("a"), sample("a")
+		sink, a, b := newSink(t), small("a"), small("a")
 		b.Info.Project = "ws/other"
-		if one, two := put(t, sink, a), put(t, sink, b); two.Existed || one.Target == two.Target {
-			t.Errorf("targets %q and %q", one.Target, two.Target)
-		}
+		apart(t, sink, a, b)
 	})
+	t.Run("one ID in two scopes is two runs", func(t *testing.T) {
+		sink, a, b := newSink(t), small("a"), small("a")
+		b.Info.Scope = migrate.ScopeModel
+		apart(t, sink, a, b)
+	})
+}
+
+// apart puts two runs and wants them in two places.
+func apart(t *testing.T, sink migrate.Sink, a, b Run) {
+	t.Helper()
+	if one, two := put(t, sink, a), put(t, sink, b); two.Existed || one.Target == two.Target {
+		t.Errorf("targets %q and %q", one.Target, two.Target)
+	}
+	verify(t, sink, a)
+	verify(t, sink, b)
 }
 
 var errCut = errors.New("connection cut")
@@ -194,6 +207,11 @@ func samples() []Run {
 	}
 	child := sample("child")
 	child.Info.Parent = "a"
+	for _, scope := range []migrate.Scope{migrate.ScopeModel, migrate.ScopeModelVersion} {
+		object := sample("a") // an ID that a run has too
+		object.Info.Scope = scope
+		runs = append(runs, object)
+	}
 	return append(runs, child, long())
 }
 
@@ -241,13 +259,23 @@ func sample(id string) Run {
 			scalar("p/odd[0] (x) #", migrate.KindInt, migrate.Ints{1}),
 			scalar("f/a.txt", migrate.KindFile, migrate.Files{{Key: "a", Name: "a.txt", Size: 5}}),
 			scalar("f/none", migrate.KindFile, migrate.Files{{Key: "none", Name: "none", Size: 0}}),
+			scalar("f/set", migrate.KindFileSet, migrate.Files{{Key: "a", Name: "src/a.py", Size: 5}, {Key: "none", Name: "src/A.py", Size: 0}}),
+			scalar("f/data", migrate.KindArtifact, migrate.Strings{"abcd"}),
+			scalar("f/data", migrate.KindArtifact, migrate.Files{{Key: "list", Name: "files_list.json", Size: 2}, {Key: "a", Name: "train/a.csv", Size: 5}}),
+			scalar("f/hash", migrate.KindArtifact, migrate.Strings{"ef01"}),
+			scalar("f/list", migrate.KindArtifact, migrate.Files{{Key: "list", Name: "files_list.json", Size: 2}}),
+			scalar("r/git", migrate.KindGitRef, migrate.Strings{`{"commit":{"commitId":"1a2b"},"repositoryDirty":true}`}),
+			scalar("r/notebook", migrate.KindNotebookRef, migrate.Strings{`{"notebookId":"x"}`}),
+			scalar("r/state", migrate.KindRunState, migrate.Strings{`"idle"`}),
 			series("m/special", migrate.KindFloatSeries, migrate.Floats{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 5e-324, math.MaxFloat64}),
 			series("m/curve", migrate.KindFloatSeries, curve),
 			series("s/log", migrate.KindStringSeries, migrate.Strings{"one", "", "tab\tand\nline"}),
 			series("s/hist", migrate.KindHistogramSeries, migrate.Histograms{{Type: "COUNTING", Edges: []float64{0, 0.1, math.Inf(1)}, Values: []float64{3, 1}}}),
-			series("f/images", migrate.KindFileSeries, migrate.Files{{Key: "i0", Name: "0.png", Size: 3}, {Key: "i1", Name: "1.png", Size: 3}}),
+			series("f/images", migrate.KindFileSeries, migrate.Files{
+				{Key: "i0", Name: "0.png", Description: "the first\nof two", Size: 3}, {Key: "i1", Name: "1.png", MIME: "image/png", Size: 3},
+			}),
 		},
-		Files: map[string][]byte{"a": []byte("hello"), "none": {}, "i0": {1, 2, 3}, "i1": []byte(id + "...")[:3]},
+		Files: map[string][]byte{"a": []byte("hello"), "list": []byte("[]"), "none": {}, "i0": {1, 2, 3}, "i1": []byte(id + "...")[:3]},
 	}
 }
 

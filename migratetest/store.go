@@ -14,7 +14,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) migrate.Store) {
 	for _, run := range samples() {
 		put(t, store, run)
 	}
-	TestSource(t, store, migrate.Selection{})
+	TestSource(t, store, migrate.Selection{Scopes: []migrate.Scope{migrate.ScopeRun, migrate.ScopeModel, migrate.ScopeModelVersion}})
 	t.Run("gives back what it received", func(t *testing.T) {
 		for _, run := range samples() {
 			r, err := store.OpenRun(t.Context(), run.Info)

@@ -19,6 +19,17 @@ type mover interface {
 	drop()
 }
 
+// column is an attribute, or of an artifact either its hash or its files.
+type column struct {
+	attributeID
+	files bool
+}
+
+func columnOf(c migrate.Chunk) column {
+	_, files := c.Values.(migrate.Files)
+	return column{attributeID{c.Path, c.Kind}, files}
+}
+
 // moveData sends series, files and long texts.
 func (l *load) moveData(ctx context.Context) error {
 	tables, err := l.tooLarge(ctx)
@@ -29,7 +40,7 @@ func (l *load) moveData(ctx context.Context) error {
 		_, long := l.long[attributeID{path, k}]
 		return long || !isScalar(path, k) || k == migrate.KindArtifact
 	}
-	var now attributeID
+	var now column
 	var m mover
 	defer func() {
 		if m != nil {
@@ -43,7 +54,7 @@ func (l *load) moveData(ctx context.Context) error {
 		if chunk.Len() == 0 {
 			continue
 		}
-		if id := (attributeID{chunk.Path, chunk.Kind}); m == nil || id != now {
+		if id := columnOf(chunk); m == nil || id != now {
 			if m != nil {
 				if err := m.end(ctx); err != nil {
 					return err

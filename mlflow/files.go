@@ -23,7 +23,7 @@ func (m *filesMover) add(ctx context.Context, c migrate.Chunk) error {
 			return err
 		}
 		if c.Kind.Series() {
-			m.line.AddFile(artifact, c.Steps[i], c.Times[i])
+			m.line.AddFile(artifact, ref, c.Steps[i], c.Times[i])
 			m.line.Points++
 		} else if c.Kind == migrate.KindFile {
 			m.line.Artifacts = append(m.line.Artifacts, artifact)

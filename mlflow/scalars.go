@@ -9,8 +9,7 @@ import (
 	"github.com/nexport-go/migrate/convert"
 )
 
-// isScalar accepts what becomes params. Artifacts of Neptune 2 are files or, where the source has
-// only their hash, text.
+// isScalar accepts what becomes params. Artifacts of Neptune 2 have a hash, which does, and files.
 func isScalar(_ string, k migrate.Kind) bool {
 	return !k.Series() && k != migrate.KindFile && k != migrate.KindFileSet
 }
