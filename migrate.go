@@ -51,6 +51,13 @@ type Store interface {
 	Sink
 }
 
+// Finder is an optional ability of a Store: say of one run what Runs says of it. The error matches
+// ErrNotFound if the store does not have it. With one, a job that loads what it has just stored goes by
+// the store's copy: the source may know of a later version that the store did not take.
+type Finder interface {
+	Run(ctx context.Context, ref RunRef) (RunInfo, error)
+}
+
 // Verifier is an optional ability of a Sink: compare what it holds of run with r and change
 // nothing. What differs is returned; the error means that the comparison could not be made.
 type Verifier interface {
@@ -58,7 +65,7 @@ type Verifier interface {
 }
 
 // Job says what to move. Source and Store export, Store and Sink load, all three do both in one
-// pass: then Sink reads what Store holds, never Source. Source and Sink alone move directly.
+// pass: then Sink reads what Store holds, never Source, and is told what Store knows if that is a Finder. Source and Sink alone move directly.
 type Job struct {
 	Source      Source
 	Store       Store

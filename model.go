@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -38,12 +39,35 @@ type RunInfo struct {
 	RunRef
 	SysID    string    // the short ID ("PRJ-7"); empty if unknown
 	Name     string    // sys/name, which the 3.x clients call the experiment; empty if none
-	Parent   string    // ID of the run this one was forked from, in the same project and scope; empty if none
+	Parent   string    // ID of the run this one was forked from, see ParentRef; empty if none or unknown
 	Created  time.Time // zero if unknown
 	Modified time.Time // zero if unknown
 	Size     int64     // bytes at the source, to estimate progress; 0 if unknown
 	State    State     // how far the source's copy can be trusted
 	Filter   Filter    // what this job reads of the run; set by Run
+}
+
+// ParentRef names what is moved before the run: the run that it was forked from or, of a model
+// version, its model. ok is false if there is none.
+func (run RunInfo) ParentRef() (ref RunRef, ok bool) {
+	ref = RunRef{Project: run.Project, ID: run.Parent, Scope: run.Scope}
+	if run.Scope == ScopeModelVersion {
+		ref.Scope = ScopeModel
+		if ref.ID == "" {
+			ref.ID = modelOf(run.ID)
+		}
+	}
+	return ref, ref.ID != "" && ref != run.RunRef
+}
+
+// modelOf gives the ID of a version's model: Neptune calls the third version of PRJ-MOD PRJ-MOD-3. It is
+// empty if the ID is not one of Neptune's.
+func modelOf(version string) string {
+	dash := strings.LastIndexByte(version, '-')
+	if _, err := strconv.ParseUint(version[dash+1:], 10, 64); err != nil || dash < 0 {
+		return ""
+	}
+	return version[:dash]
 }
 
 // State says how far a copy of a run can be trusted.

@@ -46,6 +46,34 @@ func TestSelectionMatch(t *testing.T) {
 	}
 }
 
+func TestParentRef(t *testing.T) {
+	info := func(scope migrate.Scope, id, parent string) migrate.RunInfo {
+		return migrate.RunInfo{RunRef: migrate.RunRef{Project: "ws/p", ID: id, Scope: scope}, Parent: parent}
+	}
+	for name, c := range map[string]struct {
+		run  migrate.RunInfo
+		want string // empty: none
+	}{
+		"fork":                      {info(migrate.ScopeRun, "b", "a"), "ws/p/a"},
+		"no fork":                   {info(migrate.ScopeRun, "P-1", ""), ""},
+		"its own parent":            {info(migrate.ScopeRun, "a", "a"), ""},
+		"model":                     {info(migrate.ScopeModel, "P-1", ""), ""},
+		"version":                   {info(migrate.ScopeModelVersion, "P-MOD-12", ""), "ws/p/model/P-MOD"},
+		"version of a named model":  {info(migrate.ScopeModelVersion, "a", "a"), "ws/p/model/a"},
+		"version with another name": {info(migrate.ScopeModelVersion, "big", ""), ""},
+		"version with a dash":       {info(migrate.ScopeModelVersion, "a-b", ""), ""},
+		"version of nothing":        {info(migrate.ScopeModelVersion, "-1", ""), ""},
+		"no ID":                     {info(migrate.ScopeModelVersion, "", ""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := c.run.ParentRef()
+			if ok != (c.want != "") || ok && got.String() != c.want {
+				t.Errorf("got %v, %v, want %q", got, ok, c.want)
+			}
+		})
+	}
+}
+
 func TestShardsDivideTheRuns(t *testing.T) {
 	const shards = 7
 	sizes := make([]int, shards)

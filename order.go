@@ -21,8 +21,8 @@ func (o *order) add(run RunInfo) (fresh bool, ready []RunInfo) {
 		return false, nil
 	}
 	o.ended[run.RunRef] = false
-	parent := parentRef(run)
-	if run.Parent == "" || parent == run.RunRef || o.ended[parent] {
+	parent, has := run.ParentRef()
+	if !has || o.ended[parent] {
 		return true, []RunInfo{run}
 	}
 	if _, known := o.waiting[parent]; !known {
@@ -60,11 +60,11 @@ func (o *order) unblock() (run RunInfo, ok bool) {
 			}
 		}
 	}
-	for seen := map[RunRef]bool{}; ok && !seen[run.RunRef]; run = waiting[parentRef(run)] {
+	for seen := map[RunRef]bool{}; ok && !seen[run.RunRef]; run = waiting[parentOf(run)] {
 		seen[run.RunRef] = true
 	}
-	siblings := o.waiting[parentRef(run)]
-	o.waiting[parentRef(run)] = slices.DeleteFunc(siblings, func(r RunInfo) bool { return r.RunRef == run.RunRef })
+	siblings := o.waiting[parentOf(run)]
+	o.waiting[parentOf(run)] = slices.DeleteFunc(siblings, func(r RunInfo) bool { return r.RunRef == run.RunRef })
 	return run, ok
 }
 
@@ -74,6 +74,8 @@ func (o *order) take(parent RunRef) []RunInfo {
 	return children
 }
 
-func parentRef(run RunInfo) RunRef {
-	return RunRef{Project: run.Project, ID: run.Parent, Scope: run.Scope}
+// parentOf is for runs that wait, which have one.
+func parentOf(run RunInfo) RunRef {
+	parent, _ := run.ParentRef()
+	return parent
 }

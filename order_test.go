@@ -10,6 +10,10 @@ func child(id, parent string) RunInfo {
 	return RunInfo{RunRef: RunRef{Project: "ws/p", ID: id}, Parent: parent}
 }
 
+func object(scope Scope, id, parent string) RunInfo {
+	return RunInfo{RunRef: RunRef{Project: "ws/p", ID: id, Scope: scope}, Parent: parent}
+}
+
 // release drives an order as the pipeline does, ending each run before the next starts, and
 // returns the IDs in the order they were released.
 func release(t *testing.T, runs []RunInfo) []string {
@@ -54,6 +58,8 @@ func TestOrder(t *testing.T) {
 		"cycle":                     {[]RunInfo{child("a", "b"), child("b", "a"), child("x", "")}, "[x a b]"},
 		"below a cycle, first":      {[]RunInfo{child("leaf", "a"), child("a", "b"), child("b", "a")}, "[a leaf b]"},
 		"two cycles":                {[]RunInfo{child("a", "b"), child("b", "a"), child("c", "d"), child("d", "c")}, "[a b c d]"},
+		"a version and its model":   {[]RunInfo{object(ScopeModelVersion, "M-2", ""), object(ScopeModelVersion, "x", "M"), child("M", ""), object(ScopeModel, "M", "")}, "[M M M-2 x]"},
+		"a version without model":   {[]RunInfo{object(ScopeModelVersion, "M-2", ""), object(ScopeModelVersion, "M", ""), child("M-2", "")}, "[M M-2 M-2]"},
 		"parent in another project": {[]RunInfo{{RunRef: RunRef{Project: "ws/q", ID: "c"}, Parent: "a"}, child("a", "")}, "[a c]"},
 	} {
 		t.Run(name, func(t *testing.T) {

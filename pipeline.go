@@ -190,7 +190,11 @@ func (p *pipeline) transfer(ctx context.Context, stage transfer, run RunInfo) Ru
 		totals Totals
 		result Result
 	)
-	r, err := stage.from.OpenRun(ctx, run)
+	run, err := stage.known(ctx, run)
+	var r RunReader
+	if err == nil {
+		r, err = stage.from.OpenRun(ctx, run)
+	}
 	var problems []Problem
 	if err == nil {
 		counted := newCountingReader(r, run.Filter, func(t Totals) {
@@ -214,6 +218,23 @@ func (p *pipeline) transfer(ctx context.Context, stage transfer, run RunInfo) Ru
 		"target", end.Target, "state", end.State, "err", err)
 	p.finish(end, totals, run.Size)
 	return end
+}
+
+// known gives what is known of the run where it is read from. What the job and its earlier stages say of
+// it stays.
+func (t transfer) known(ctx context.Context, run RunInfo) (RunInfo, error) {
+	if t.find == nil {
+		return run, nil
+	}
+	found, err := t.find(ctx, run.RunRef)
+	if err != nil {
+		return run, err
+	}
+	found.Filter, found.Size = run.Filter, run.Size
+	if run.State == Partial {
+		found.State = Partial
+	}
+	return found, nil
 }
 
 // finish enters the outcome of a stage in the report and tells the observer.

@@ -14,13 +14,17 @@ func Run(ctx context.Context, job Job) (*Report, error) {
 	var stages []transfer
 	from := job.Source
 	if job.Source != nil && job.Store != nil {
-		stages = append(stages, transfer{StageExport, job.Source, job.Store.PutRun})
+		stages = append(stages, transfer{stage: StageExport, from: job.Source, put: job.Store.PutRun})
 	}
 	if job.Store != nil {
 		from = job.Store
 	}
 	if job.Sink != nil && from != nil {
-		stages = append(stages, transfer{StageLoad, from, job.Sink.PutRun})
+		load := transfer{stage: StageLoad, from: from, put: job.Sink.PutRun}
+		if finder, ok := job.Store.(Finder); ok && len(stages) > 0 {
+			load.find = finder.Run
+		}
+		stages = append(stages, load)
 	}
 	if len(stages) == 0 {
 		return &Report{}, errors.New("a job needs two of source, store and sink")
@@ -47,7 +51,7 @@ func Verify(ctx context.Context, job Job) (*Report, error) {
 		problems, err := verifier.VerifyRun(ctx, run, r)
 		return Result{Problems: problems}, err
 	}
-	return newPipeline(job, []transfer{{StageVerify, from, compare}}).run(ctx)
+	return newPipeline(job, []transfer{{stage: StageVerify, from: from, put: compare}}).run(ctx)
 }
 
 // transfer is one stage that every run of a job goes through.
@@ -55,4 +59,5 @@ type transfer struct {
 	stage Stage
 	from  Source
 	put   func(context.Context, RunInfo, RunReader) (Result, error)
+	find  func(context.Context, RunRef) (RunInfo, error) // not nil: what to know of a run is asked here
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -108,6 +109,60 @@ func TestRunMovesParentsFirst(t *testing.T) {
 	if len(sink.ended) != 203 || done != 203 || report.Listed != 203 {
 		t.Errorf("%d runs put, %d events, %d listed; want 203", len(sink.ended), done, report.Listed)
 	}
+}
+
+// TestRunTellsWhatIsStored: the source knows of a later version than the store has.
+func TestRunTellsWhatIsStored(t *testing.T) {
+	day := time.Date(2026, 3, 5, 0, 0, 0, 0, time.UTC)
+	filter := migrate.Filter{Kinds: []migrate.Kind{migrate.KindInt}}
+	for name, c := range map[string]struct {
+		wrap func(migrate.Store) migrate.Store
+		want time.Time
+	}{
+		"by a finder":    {func(s migrate.Store) migrate.Store { return s }, day},
+		"without finder": {func(s migrate.Store) migrate.Store { return struct{ migrate.Store }{s} }, day.Add(time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, store := forest(1), forest(1)
+			for memory, modified := range map[*migratetest.Memory]time.Time{source: day.Add(time.Hour), store: day} {
+				run, _ := memory.Get(ref("0000"))
+				run.Info.Modified, run.Info.State = modified, migrate.Complete
+				memory.Add(run)
+			}
+			var got migrate.RunInfo
+			sink := newRecorder(t, source, func(run migrate.RunInfo) error {
+				got = run
+				return nil
+			})
+			report, err := migrate.Run(t.Context(), migrate.Job{
+				Source: source, Store: c.wrap(store), Sink: sink, Selection: migrate.Selection{Filter: filter},
+			})
+			if err != nil || report.Err() != nil || report.Existed[migrate.StageExport] != 1 {
+				t.Fatalf("error %v, report %+v", err, report)
+			}
+			if !got.Modified.Equal(c.want) || !cmp.Equal(got.Filter.Kinds, filter.Kinds) {
+				t.Errorf("the sink was told %+v, want a run of %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestRunLosesStored: a store that does not find what it took fails the run, not the job.
+func TestRunLosesStored(t *testing.T) {
+	source := forest(3)
+	report, err := migrate.Run(t.Context(), migrate.Job{
+		Source: source, Store: &forgetful{}, Sink: newRecorder(t, &migratetest.Memory{}, nil),
+	})
+	if err != nil || len(report.Runs) != 3 || !errors.Is(report.Err(), migrate.ErrNotFound) {
+		t.Errorf("error %v, report %+v", err, report)
+	}
+}
+
+// forgetful is a store that finds nothing.
+type forgetful struct{ migratetest.Memory }
+
+func (s *forgetful) Run(ctx context.Context, ref migrate.RunRef) (migrate.RunInfo, error) {
+	return (&migratetest.Memory{}).Run(ctx, ref)
 }
 
 func TestRunCollectsFailures(t *testing.T) {

@@ -26,6 +26,7 @@ type Memory struct {
 
 var (
 	_ migrate.Store    = (*Memory)(nil)
+	_ migrate.Finder   = (*Memory)(nil)
 	_ migrate.Verifier = (*Memory)(nil)
 )
 
@@ -81,6 +82,15 @@ func (m *Memory) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[migr
 			}
 		}
 	}
+}
+
+// Run returns what Runs says of one run.
+func (m *Memory) Run(_ context.Context, ref migrate.RunRef) (migrate.RunInfo, error) {
+	run := m.held(ref)
+	if run == nil {
+		return migrate.RunInfo{}, fmt.Errorf("%s: %w", ref, migrate.ErrNotFound)
+	}
+	return run.Info, nil
 }
 
 // OpenRun opens a run that Memory holds.

@@ -22,7 +22,10 @@ type Store struct {
 	known map[migrate.RunRef]*run // from the latest listings
 }
 
-var _ migrate.Store = (*Store)(nil)
+var (
+	_ migrate.Store  = (*Store)(nil)
+	_ migrate.Finder = (*Store)(nil)
+)
 
 // Open opens the archive whose Parquet files are below dataDir and whose files are below filesDir.
 // If filesDir does not exist only files cannot be read. The error matches ErrNotFound if there is
