@@ -134,7 +134,7 @@ func (s *Server) definedIn(in definitionsBody) (runs []*runIndex) {
 		}
 	}
 	if !known {
-		must(denied(in.Projects[0]))
+		must(s.denied(in.Projects[0]))
 	}
 	if in.Runs == nil {
 		return runs

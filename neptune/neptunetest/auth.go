@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,16 +27,18 @@ const (
 type auth struct {
 	url      string
 	apiToken string
+	opts     Options
 	life     time.Duration
 	now      func() time.Time
 	open     map[string]func(*http.Request) answer // paths that need no access token
 
-	mu  sync.Mutex
-	age int // tokens of an earlier age have expired
+	mu         sync.Mutex
+	age        int // access tokens of an earlier age have expired
+	refreshAge int // refresh tokens of an earlier age are revoked
 }
 
 func newAuth(serverURL string, opts Options) *auth {
-	a := &auth{url: serverURL, life: opts.TokenLife, now: opts.Now}
+	a := &auth{url: serverURL, opts: opts, life: opts.TokenLife, now: opts.Now}
 	token, _ := json.Marshal(map[string]string{ // strings only: no error
 		"api_address": serverURL, "api_url": serverURL, "api_key": "00000000-0000-4000-8000-000000000001",
 	})
@@ -53,16 +56,29 @@ func (s *Server) ExpireTokens() {
 	s.auth.age++
 }
 
+// RevokeRefreshTokens makes all refresh tokens given out so far worthless: clients have to begin with the API token.
+func (s *Server) RevokeRefreshTokens() {
+	s.auth.mu.Lock()
+	defer s.auth.mu.Unlock()
+	s.auth.refreshAge++
+}
+
 // exchange gives tokens for an API token.
 func (a *auth) exchange(r *http.Request) answer {
 	if r.Header.Get("X-Neptune-Api-Token") != a.apiToken {
+		if a.opts.Generation == 2 {
+			return badToken()
+		}
 		return failure(http.StatusUnauthorized, "UNAUTHORIZED", "the API token is not valid")
 	}
 	access, refresh := a.tokens()
 	return okJSON(map[string]string{"accessToken": access, "refreshToken": refresh, "username": "tester"})
 }
 
-func (a *auth) config(*http.Request) answer {
+func (a *auth) config(r *http.Request) answer {
+	if a.opts.Generation == 2 {
+		return a.config2(r)
+	}
 	return okJSON(map[string]any{
 		"apiUrl": a.url, "applicationUrl": a.url, "pyLibVersions": map[string]string{},
 		"security": map[string]string{"clientId": clientID, "openIdDiscovery": a.url + discoveryPath},
@@ -86,7 +102,7 @@ func (a *auth) refresh(r *http.Request, body []byte, complainf func(string, ...a
 		complainf("POST %s: not a form, Content-Type %q", refreshPath, kind)
 	case form.Get("grant_type") != "refresh_token" || form.Get("client_id") != clientID:
 		complainf("POST %s: grant_type %q, client_id %q", refreshPath, form.Get("grant_type"), form.Get("client_id"))
-	case !a.signed("refresh", form.Get("refresh_token")):
+	case !a.signed("refresh", form.Get("refresh_token")) || a.revoked(form.Get("refresh_token")):
 	default:
 		access, refresh := a.tokens()
 		return okJSON(map[string]any{
@@ -108,11 +124,21 @@ type claims struct {
 
 func (a *auth) tokens() (access, refresh string) {
 	a.mu.Lock()
-	age := a.age
+	age, refreshAge := a.age, a.refreshAge
 	a.mu.Unlock()
 	body, _ := json.Marshal(claims{Exp: a.now().Add(a.life).Unix(), Azp: clientID, Iss: a.url + realmPath, Age: age})
 	text := rawBase64([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + rawBase64(body)
-	return text + "." + a.sign("access", text), "refresh." + a.sign("refresh", "refresh")
+	refresh = strconv.Itoa(refreshAge)
+	return text + "." + a.sign("access", text), refresh + "." + a.sign("refresh", refresh)
+}
+
+// revoked says so of a refresh token whose signature is good.
+func (a *auth) revoked(token string) bool {
+	text, _, _ := strings.Cut(token, ".")
+	age, err := strconv.Atoi(text)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return err != nil || age < a.refreshAge
 }
 
 func rawBase64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -20,6 +20,9 @@ type call struct {
 	r    *http.Request
 	name string
 	body []byte
+
+	operation *operation        // of Neptune 2
+	segments  map[string]string // of the path, where the operation's has names
 }
 
 // refusal is an error that is answered: what the client sent is wrong, or not there.
@@ -27,7 +30,8 @@ type refusal struct {
 	status    int
 	errorType string
 	text      string
-	quiet     bool // happens to good clients too
+	title     string // as Neptune 2 has it for queries
+	quiet     bool   // happens to good clients too
 }
 
 func (e *refusal) Error() string { return e.text }
@@ -37,8 +41,11 @@ func bad(format string, args ...any) error {
 	return &refusal{status: http.StatusBadRequest, errorType: "BAD_REQUEST", text: fmt.Sprintf(format, args...)}
 }
 
-// denied is the answer for a project that is not there: the same as for one without access.
-func denied(project string) error {
+// denied is the answer for a project that is not there: in Neptune 3 the same as for one without access.
+func (s *Server) denied(project string) error {
+	if s.opts.Generation == 2 {
+		return missing("PROJECT_NOT_FOUND", "no project %q", project)
+	}
 	return &refusal{
 		status: http.StatusForbidden, errorType: "ACCESS_DENIED", quiet: true,
 		text: fmt.Sprintf("project %q does not exist or is not accessible", project),
@@ -55,6 +62,10 @@ func (c *call) run(h handler) (out answer) {
 				c.s.complainf("%s: %s", c.name, v.text)
 			}
 			out = failure(v.status, v.errorType, "%s", v.text)
+			if v.title != "" {
+				out = okJSON(object{"title": v.title, "message": v.text})
+				out.status = v.status
+			}
 		default:
 			panic(v)
 		}
@@ -76,7 +87,7 @@ func must(err error) {
 }
 
 func (c *call) checkHeader() {
-	if c.r.Method == http.MethodPost {
+	if c.r.Method == http.MethodPost && (c.s.opts.Generation == 3 || len(c.body) > 0) {
 		if kind, _, _ := strings.Cut(c.r.Header.Get("Content-Type"), ";"); kind != kindJSON {
 			must(bad("Content-Type %q", kind))
 		}
@@ -126,7 +137,10 @@ func (c *call) project(name string, known ...string) *projectIndex {
 	}
 	p := c.s.index.byID[id]
 	if p == nil {
-		must(denied(id))
+		p = c.s.index.byUUID[id]
+	}
+	if p == nil {
+		must(c.s.denied(id))
 	}
 	return p
 }

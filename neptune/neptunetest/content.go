@@ -12,14 +12,22 @@ type Project struct {
 	Key             string // in front of the runs' numbers; only told, never checked
 	Archived        bool
 	Runs            []*Run
+
+	// Of Neptune 2 alone: the registry, and the attributes of the project itself. The ID of a model is "MN-NET", that
+	// of a version "MN-NET-1"; their CustomID is not used.
+	Models, ModelVersions []*Run
+	Attributes            []Attribute
 }
 
 // ID is how requests name the project: "workspace/name".
 func (p *Project) ID() string { return p.Workspace + "/" + p.Name }
 
-// Run is a run. The attributes sys/id, sys/custom_run_id (unless CustomID is empty), sys/archived and
+// Run is a run, or in Neptune 2 a model or a version of one. The attributes sys/id, sys/custom_run_id (unless CustomID is empty), sys/archived and
 // sys/trashed (both false) are served even if they are not among Attributes. A run is a fork if it has
 // sys/forking/parent, the CustomID or ID of a run of the same project, and sys/forking/step.
+//
+// Neptune 2 has no sys/archived and no forks. It also serves sys/creation_time, a second later for each run, and
+// sys/model_id of a model version, if they are not among Attributes.
 type Run struct {
 	ID         string // unique in the project: "MN-1"
 	CustomID   string // empty: none, which the neptune-query client cannot list
@@ -28,14 +36,17 @@ type Run struct {
 
 // Attribute is one attribute of a run; no two have the same path.
 type Attribute struct {
-	Path  string
-	Value Value
+	Path   string
+	Value  Value
+	Config *SeriesConfig // of a float series of Neptune 2; nil: none
 }
 
 // Value is one of the types of this package: Int, Float, String, Bool, Datetime, StringSet, File,
-// FloatSeries, GeneratedFloats, StringSeries, HistogramSeries, FileSeries, Opaque.
+// FloatSeries, GeneratedFloats, StringSeries, HistogramSeries, FileSeries, Opaque. Neptune 2 has no histograms, but
+// FileSet, Artifact, GitRef, NotebookRef and RunState; its file series are series of images.
 type Value interface {
-	// TypeName is the type as the API spells it, such as "floatSeries".
+	// TypeName is the type as the API of Neptune 3 spells it, such as "floatSeries"; that of Neptune 2 has other names
+	// for File and FileSeries.
 	TypeName() string
 }
 
@@ -85,9 +96,12 @@ type File struct {
 	MIME    string
 	Size    int64 // as the server tells it
 	Content io.ReaderAt
+
+	Description string // of an image of Neptune 2
 }
 
-// Opaque is an attribute of a type that has no values in this API: experimentState, gitRef, complex.
+// Opaque is an attribute of a type that has no values in the API: experimentState, gitRef, complex. In Neptune 2 it is
+// one of a type that clients do not know.
 type Opaque struct{ Type string }
 
 // TypeName is the API's name of the type, for this type and those below.

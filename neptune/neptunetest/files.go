@@ -41,7 +41,7 @@ func (s *Server) sign(c *call) answer {
 			must(bad("file %q, permission %q, for a download", f.Path, f.Permission))
 		}
 		if s.index.byID[f.Project] == nil {
-			must(denied(f.Project))
+			must(s.denied(f.Project))
 		}
 		list = append(list, map[string]any{
 			"url": s.link(f.Project, f.Path), "path": f.Path, "project_identifier": f.Project,
@@ -164,6 +164,9 @@ func (s *Server) file(blob string) (File, bool) {
 	p := s.index.byID[parts[0]+"/"+parts[1]]
 	if p == nil {
 		return File{}, false
+	}
+	if id, zipped := strings.CutPrefix(parts[2], zipFolder); zipped && s.opts.Generation == 2 {
+		return s.zipFile(id)
 	}
 	f, there := p.files[parts[2]]
 	return f, there && f.Content != nil

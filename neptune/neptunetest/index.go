@@ -12,8 +12,10 @@ import (
 
 // index finds content by the names that requests have.
 type index struct {
-	projects []*projectIndex
-	byID     map[string]*projectIndex
+	generation int
+	projects   []*projectIndex
+	byID       map[string]*projectIndex
+	places     // of Neptune 2
 }
 
 type projectIndex struct {
@@ -22,6 +24,7 @@ type projectIndex struct {
 	byID     map[string]*runIndex
 	byCustom map[string]*runIndex // of several runs with one custom ID, the first
 	files    map[string]File      // by storage path
+	registry                      // of Neptune 2
 }
 
 // runIndex is a run with the attributes that every run has.
@@ -32,6 +35,7 @@ type runIndex struct {
 	byPath  map[string]*Attribute
 	paths   map[fileKey]string // storage paths of files
 	totals  sync.Map           // aggregates of float series by *Attribute, made when asked for
+	entity                     // of Neptune 2
 }
 
 // fileKey names a file of a run: its attribute and, in a series, its place.
@@ -40,8 +44,8 @@ type fileKey struct {
 	i         int
 }
 
-func newIndex(projects []*Project) (*index, error) {
-	ix := &index{byID: map[string]*projectIndex{}}
+func newIndex(projects []*Project, generation int) (*index, error) {
+	ix := &index{generation: generation, byID: map[string]*projectIndex{}}
 	for _, p := range projects {
 		if p.Workspace == "" || p.Name == "" || strings.Contains(p.Workspace+p.Name, "/") {
 			return nil, fmt.Errorf("project %q: workspace and name must not be empty or have slashes", p.ID())
@@ -49,7 +53,7 @@ func newIndex(projects []*Project) (*index, error) {
 		if ix.byID[p.ID()] != nil {
 			return nil, fmt.Errorf("project %s is there twice", p.ID())
 		}
-		pi, err := indexProject(p)
+		pi, err := ix.project(p)
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", p.ID(), err)
 		}
@@ -59,7 +63,17 @@ func newIndex(projects []*Project) (*index, error) {
 	return ix, nil
 }
 
+func (ix *index) project(p *Project) (*projectIndex, error) {
+	if ix.generation == 2 {
+		return ix.project2(p)
+	}
+	return indexProject(p)
+}
+
 func indexProject(p *Project) (*projectIndex, error) {
+	if len(p.Models)+len(p.ModelVersions)+len(p.Attributes) > 0 {
+		return nil, fmt.Errorf("models, model versions and attributes of projects are of Neptune 2")
+	}
 	pi := &projectIndex{
 		Project: p, byID: map[string]*runIndex{}, byCustom: map[string]*runIndex{}, files: map[string]File{},
 	}

@@ -14,3 +14,10 @@ const (
 	maxSign        = 200       // files of a request for links; never more are asked for
 	maxPointBytes  = 16 << 20  // of strings, histograms and files of a page of other series
 )
+
+// Limits of Neptune 2. Sources: what the neptune client 1.14 sends, and its comments.
+const (
+	maxWindow  = 10_000 // runs up to which a search can be paged
+	maxPage2   = 1_000  // runs or points of a page; never more are asked for
+	maxColumns = 10_000 // attributes of a run in a search without filters
+)

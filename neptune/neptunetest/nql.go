@@ -208,7 +208,7 @@ func (p *nqlParser) literal() (string, error) {
 // of returns the run's attribute if it has the type.
 func (a attribute) of(ri *runIndex) *Attribute {
 	found := ri.byPath[a.name]
-	if found == nil || a.kind != "" && found.Value.TypeName() != a.kind {
+	if found == nil || a.kind != "" && ri.typeName(found.Value) != a.kind {
 		return nil
 	}
 	return found
@@ -233,6 +233,10 @@ func (a attribute) scalar(ri *runIndex) any {
 		return time.UnixMilli(int64(v))
 	case StringSet:
 		return v
+	case RunState:
+		return string(v)
+	case Artifact:
+		return v.Hash
 	case StringSeries:
 		if p, ok := last(v); ok {
 			return p.Value
@@ -344,7 +348,7 @@ func readLiteral(kind, text string) (any, error) {
 			return nil, fmt.Errorf("%q is not a time with offset", text)
 		}
 		return t, nil
-	case "", "string", "stringSeries":
+	case "", "string", "stringSeries", "experimentState", "artifact":
 		return text, nil
 	}
 	return nil, fmt.Errorf("type %s cannot be compared", kind)

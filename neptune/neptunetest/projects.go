@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // listProjects answers GET projects, of one workspace or of all.
@@ -16,7 +17,7 @@ func (s *Server) listProjects(c *call) answer {
 	for _, p := range s.index.projects {
 		if workspace == "" || p.Workspace == workspace {
 			there = true
-			if c.wantsArchived(p.Archived) {
+			if c.wantsArchived(p.Archived) && strings.Contains(p.Name, c.value("searchTerm")) {
 				found = append(found, p)
 			}
 		}

@@ -115,7 +115,10 @@ func (in *searchBody) sort(runs []*runIndex) {
 	if name == "" || dir != "ascending" && dir != "descending" || kind != "" && !typeNames[kind] {
 		must(bad("sorting by %q, type %q, %q", name, kind, dir))
 	}
-	attr := attribute{name: name, kind: kind, aggregate: mode}
+	sortRuns(runs, attribute{name: name, kind: kind, aggregate: mode}, dir == "descending")
+}
+
+func sortRuns(runs []*runIndex, attr attribute, descending bool) {
 	keys := make(map[*runIndex]any, len(runs))
 	for _, ri := range runs {
 		keys[ri] = attr.scalar(ri)
@@ -125,10 +128,10 @@ func (in *searchBody) sort(runs []*runIndex) {
 		if x == nil || y == nil {
 			return cmp.Compare(absent(x), absent(y))
 		}
-		if dir == "ascending" {
-			return compareScalars(x, y)
+		if descending {
+			return compareScalars(y, x)
 		}
-		return compareScalars(y, x)
+		return compareScalars(x, y)
 	})
 }
 

@@ -19,14 +19,25 @@ import (
 
 // Options say what the server holds and how it answers. The zero value is an empty server like a real one.
 type Options struct {
-	Projects []*Project
-	Address  string // to listen on, "127.0.0.1:8080"; empty: a free port of 127.0.0.1
-	Prefix   string // of all paths, such as "/neptune"; empty: none
+	Generation int // of Neptune: 3 (also if 0) or 2
+	Projects   []*Project
+	Address    string // to listen on, "127.0.0.1:8080"; empty: a free port of 127.0.0.1
+	Prefix     string // of all paths, such as "/neptune"; empty: none
 
 	PageRuns       int // most runs of a page of a search; 0: as many as are asked for
 	PageAttributes int // most definitions or values of a page; 0: 10,000
 	PageFloats     int // most points of a float series of a page; 0: as many as are asked for
 	PagePoints     int // most points of all other series of a page together; 0: 10,000
+
+	// Of Neptune 2 alone.
+	Window      int      // up to where a search can be paged; 0: 10,000
+	ZipPolls    int      // how often a zip is not ready yet; 0: once; negative: it is ready at once
+	ZipName     string   // told of all zips; empty: the name of the file set
+	Redirect    bool     // sends clients from files, images and zips to signed links of another host
+	Ranges      bool     // sends parts of files and images; else always the whole
+	BareNaN     bool     // writes NaN and Infinity without quotes, as JSON does not have them
+	Lacks       []string // operations that this server does not have, such as "getChannelValues"
+	NoArtifacts bool     // says that artifacts are switched off, and has no API of them
 
 	TokenLife time.Duration // of access tokens; 0: a day
 	LinkLife  time.Duration // of signed links; 0: an hour
@@ -62,12 +73,14 @@ type Server struct {
 
 	content sync.RWMutex // the index, and what it points to
 	index   *index
+	swagger map[string][]byte // descriptions of the API of Neptune 2, by path
 
 	mu       sync.Mutex
 	requests []Request
 	count    int
 	fault    func(n int, r *http.Request) Fault
 	linkAge  int // links of an earlier age have expired
+	zips     map[string]*zipJob
 }
 
 // NewServer starts a server that ends with the test and fails it by requests that are wrong.
@@ -90,11 +103,14 @@ func Start(opts Options) (*Server, error) {
 	if _, known := linkNames[opts.Provider]; !known {
 		return nil, fmt.Errorf("storage provider %q; gcp, aws and azure are known", opts.Provider)
 	}
-	ix, err := newIndex(opts.Projects)
+	if opts.Generation != 2 && opts.Generation != 3 {
+		return nil, fmt.Errorf("generation %d of Neptune; 2 and 3 are served", opts.Generation)
+	}
+	ix, err := newIndex(opts.Projects, opts.Generation)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, index: ix, closing: make(chan struct{})}
+	s := &Server{opts: opts, index: ix, closing: make(chan struct{}), swagger: swagger(opts), zips: map[string]*zipJob{}}
 	s.http = httptest.NewUnstartedServer(s)
 	if opts.Address != "" {
 		s.http.Listener.Close()
@@ -109,6 +125,14 @@ func Start(opts Options) (*Server, error) {
 }
 
 func setDefaults(o *Options) {
+	o.Generation = positive(o.Generation, 3)
+	o.Window = positive(o.Window, maxWindow)
+	if o.ZipPolls == 0 {
+		o.ZipPolls = 1
+	}
+	if o.NoArtifacts {
+		o.Lacks = append(slices.Clone(o.Lacks), "listArtifactFiles")
+	}
 	o.Prefix = strings.TrimSuffix(o.Prefix, "/")
 	o.PageAttributes = positive(o.PageAttributes, 10_000)
 	o.PagePoints = positive(o.PagePoints, 10_000)
@@ -154,7 +178,7 @@ func (s *Server) Change(change func(projects []*Project) []*Project) {
 	for _, p := range s.index.projects {
 		projects = append(projects, p.Project)
 	}
-	ix, err := newIndex(change(projects))
+	ix, err := newIndex(change(projects), s.opts.Generation)
 	if err != nil {
 		panic(fmt.Sprintf("neptunetest: %v", err))
 	}
@@ -300,7 +324,14 @@ func (s *Server) answer(r *http.Request, body []byte, fault Fault) answer {
 	case r.Method == http.MethodGet && s.auth.open[path] != nil:
 		return s.auth.open[path](r)
 	}
-	h := handlers[r.Method+" "+path]
+	c := &call{s: s, r: r, body: body, name: r.Method + " " + path}
+	h := handlers[c.name]
+	if s.opts.Generation == 2 {
+		if document := s.swagger[path]; document != nil && r.Method == http.MethodGet {
+			return answer{status: http.StatusOK, body: document, kind: kindJSON}
+		}
+		h = c.find(path)
+	}
 	if h == nil {
 		s.complainf("no endpoint %s %s", r.Method, path)
 		return failure(http.StatusNotFound, "BAD_REQUEST", "no endpoint %s %s", r.Method, path)
@@ -310,7 +341,6 @@ func (s *Server) answer(r *http.Request, body []byte, fault Fault) answer {
 	}
 	s.content.RLock()
 	defer s.content.RUnlock()
-	c := &call{s: s, r: r, body: body, name: r.Method + " " + path}
 	return c.run(h)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 // World is how ReadWorld makes a project of a world. The zero value is usable.
@@ -28,32 +29,52 @@ type World struct {
 // "NaN", "Infinity" and "-Infinity" stand for floats that JSON lacks. Types are spelled as in neptune-query;
 // "experiment_state" and "git_ref" have no value in the API.
 func (w World) ReadWorld(text []byte) (*Project, error) {
-	var in struct {
-		Version       int
-		Generation    int
-		Project       string
-		Key           string `json:"project_key"`
-		Runs          []worldRun
-		Models        []json.RawMessage
-		ModelVersions []json.RawMessage `json:"model_versions"`
-	}
+	var in world
 	if err := strictJSON(text, &in); err != nil {
 		return nil, fmt.Errorf("read world: %w", err)
 	}
-	if in.Version != 1 || in.Generation != 3 || len(in.Models)+len(in.ModelVersions) > 0 {
+	if in.Version != 1 || in.Generation != 3 && in.Generation != 2 {
 		return nil, fmt.Errorf("read world %s: version %d of generation %d is not served here", in.Project, in.Version, in.Generation)
 	}
-	p := &Project{Key: in.Key}
-	workspace, name, _ := bytes.Cut([]byte(in.Project), []byte("/"))
-	p.Workspace, p.Name = string(workspace), string(name)
-	for _, r := range in.Runs {
-		run, err := w.run(r)
-		if err != nil {
-			return nil, fmt.Errorf("read world %s: run %s: %w", in.Project, r.SysID, err)
-		}
-		p.Runs = append(p.Runs, run)
+	if in.Generation == 3 && len(in.Models)+len(in.ModelVersions)+len(in.Attributes) > 0 {
+		return nil, fmt.Errorf("read world %s: models and attributes of the project are of generation 2", in.Project)
+	}
+	p, err := w.project(in)
+	if err != nil {
+		return nil, fmt.Errorf("read world %s: %w", in.Project, err)
 	}
 	return p, nil
+}
+
+type world struct {
+	Version       int
+	Generation    int
+	Project       string
+	Key           string `json:"project_key"`
+	Runs          []worldRun
+	Models        []worldRun
+	ModelVersions []worldRun       `json:"model_versions"`
+	Attributes    []worldAttribute `json:"project_attributes"`
+}
+
+func (w World) project(in world) (*Project, error) {
+	p := &Project{Key: in.Key}
+	p.Workspace, p.Name, _ = strings.Cut(in.Project, "/")
+	for _, kind := range []struct {
+		from []worldRun
+		to   *[]*Run
+	}{{in.Runs, &p.Runs}, {in.Models, &p.Models}, {in.ModelVersions, &p.ModelVersions}} {
+		for _, r := range kind.from {
+			run, err := w.run(r, in.Generation)
+			if err != nil {
+				return nil, fmt.Errorf("run %s: %w", r.SysID, err)
+			}
+			*kind.to = append(*kind.to, run)
+		}
+	}
+	own, err := w.run(worldRun{SysID: in.Key, Attributes: in.Attributes}, in.Generation)
+	p.Attributes = own.Attributes
+	return p, err
 }
 
 type worldRun struct {
@@ -67,26 +88,33 @@ type worldAttribute struct {
 	Path, Type string
 	Value      json.RawMessage
 	Points     *[]json.RawMessage
+	Hash       *string
+	Files      *[]json.RawMessage
+	Config     *SeriesConfig
 	worldFile
 }
 
 type worldFile struct {
-	Name, MIME string
-	B64        *[]byte
-	Size, Seed *int64
+	Name, MIME, Description string
+	B64                     *[]byte
+	Size, Seed              *int64
 }
 
-func (w World) run(r worldRun) (*Run, error) {
+func (w World) run(r worldRun, generation int) (*Run, error) {
 	run := &Run{ID: r.SysID, CustomID: r.CustomID}
-	for _, a := range r.Attributes {
-		v, err := w.value(r, a)
-		if err != nil {
-			return nil, fmt.Errorf("attribute %q: %w", a.Path, err)
-		}
-		run.Attributes = append(run.Attributes, Attribute{Path: a.Path, Value: v})
+	read, away := w.value3, "sys/archived"
+	if generation == 2 {
+		read, away = w.value2, "sys/trashed"
 	}
-	if archived := (Attribute{Path: "sys/archived", Value: Bool(true)}); r.Archived && !has(run, archived.Path) {
-		run.Attributes = append(run.Attributes, archived)
+	for _, a := range r.Attributes {
+		v, err := read(r, a)
+		if err != nil {
+			return run, fmt.Errorf("attribute %q: %w", a.Path, err)
+		}
+		run.Attributes = append(run.Attributes, Attribute{Path: a.Path, Value: v, Config: a.Config})
+	}
+	if r.Archived && !has(run, away) {
+		run.Attributes = append(run.Attributes, Attribute{Path: away, Value: Bool(true)})
 	}
 	return run, nil
 }
@@ -98,6 +126,14 @@ func has(run *Run, path string) bool {
 		}
 	}
 	return false
+}
+
+// value3 reads a value of generation 3.
+func (w World) value3(r worldRun, a worldAttribute) (Value, error) {
+	if err := a.only2(); err != nil {
+		return nil, err
+	}
+	return w.value(r, a)
 }
 
 // value reads the value as its type tells.
@@ -215,6 +251,12 @@ func readHistogram(h worldHistogram) (Histogram, error) {
 }
 
 func (w World) file(r worldRun, attribute string, f worldFile) (File, error) {
+	out, err := w.content(r, attribute, f)
+	out.Description = f.Description
+	return out, err
+}
+
+func (w World) content(r worldRun, attribute string, f worldFile) (File, error) {
 	switch {
 	case f.B64 != nil:
 		return FileOf(f.Name, f.MIME, *f.B64), nil

@@ -99,7 +99,7 @@ func TestWrongWorlds(t *testing.T) {
 			t.Errorf("%s: no error", attribute)
 		}
 	}
-	for _, world := range []string{``, `{}`, `{"version":2,"generation":3}`, `{"version":1,"generation":2,"project":"a/b"}`} {
+	for _, world := range []string{``, `{}`, `{"version":2,"generation":3}`, `{"version":1,"generation":4,"project":"a/b"}`} {
 		if _, err := (neptunetest.World{}).ReadWorld([]byte(world)); err == nil {
 			t.Errorf("%s: no error", world)
 		}
