@@ -1,10 +1,6 @@
 package convert
 
-import (
-	"strings"
-
-	"github.com/nexport-go/migrate"
-)
+import "github.com/nexport-go/migrate"
 
 // The statuses of MLflow that runs get.
 const (
@@ -27,13 +23,16 @@ type RunMeta struct {
 	Description string   // sys/description
 	Tags        []string // sys/tags
 	ForkParent  string   // sys/forking/parent
+	Model       string   // sys/model_id, of a model version
+	Stage       string   // sys/stage, of a model version
+	Git         GitRef   // source_code/git
 }
 
 // WantMeta accepts the attributes that Take looks at. It is a migrate.Want.
 func WantMeta(path string, _ migrate.Kind) bool {
 	switch path {
 	case "sys/custom_run_id", "sys/creation_time", "sys/ping_time", "sys/modification_time", "sys/failed",
-		"sys/owner", "sys/description", "sys/tags", "sys/forking/parent":
+		"sys/owner", "sys/description", "sys/tags", "sys/forking/parent", "sys/model_id", "sys/stage", gitPath:
 		return true
 	}
 	return false
@@ -42,11 +41,14 @@ func WantMeta(path string, _ migrate.Kind) bool {
 // Take remembers what chunk says about the run and passes over everything else, values of an
 // unexpected type included.
 func (m *RunMeta) Take(chunk migrate.Chunk) {
-	if !strings.HasPrefix(chunk.Path, "sys/") || chunk.Kind.Series() || chunk.Len() != 1 {
+	if !WantMeta(chunk.Path, chunk.Kind) || chunk.Kind.Series() || chunk.Len() != 1 {
 		return
 	}
 	switch v := chunk.Values.(type) {
 	case migrate.Strings:
+		if chunk.Path == gitPath {
+			m.Git = parseGit(v[0])
+		}
 		m.takeText(chunk.Path, v[0])
 	case migrate.Datetimes:
 		m.takeTime(chunk.Path, v[0])
@@ -71,6 +73,10 @@ func (m *RunMeta) takeText(path, s string) {
 		m.Description = s
 	case "sys/forking/parent":
 		m.ForkParent = s
+	case "sys/model_id":
+		m.Model = s
+	case "sys/stage":
+		m.Stage = s
 	}
 }
 
@@ -126,10 +132,16 @@ func (m RunMeta) Status() string {
 	return StatusFinished
 }
 
-// Parent is the ID of the run this one was forked from; empty if none.
-func (m RunMeta) Parent(run migrate.RunInfo) string {
-	if m.ForkParent != "" {
-		return m.ForkParent
+// Parent is the run that this one was forked from or, of a model version, its model; its ID is empty if
+// there is none.
+func (m RunMeta) Parent(run migrate.RunInfo) migrate.RunRef {
+	parent := m.ForkParent
+	if run.Scope == migrate.ScopeModelVersion {
+		parent = m.Model
 	}
-	return run.Parent
+	if parent != "" {
+		run.Parent = parent
+	}
+	ref, _ := run.ParentRef()
+	return ref
 }

@@ -21,6 +21,7 @@ const (
 	TagScope      = "neptune.scope"
 	TagParent     = "neptune.parent"
 	TagOrphan     = "neptune.orphan"
+	TagStage      = "neptune.stage"
 	TagTags       = "neptune.tags"
 	TagPrefix     = "tag." // and the key of a Neptune tag
 
@@ -28,6 +29,9 @@ const (
 	TagMLflowNote   = "mlflow.note.content"
 	TagMLflowParent = "mlflow.parentRunId"
 	TagMLflowKind   = "mlflow.experimentKind" // of an experiment; KindCustom
+	TagMLflowCommit = "mlflow.source.git.commit"
+	TagMLflowBranch = "mlflow.source.git.branch"
+	TagMLflowRemote = "mlflow.source.git.repoURL"
 )
 
 // Values of tags.
@@ -67,10 +71,17 @@ func ScopeName(s migrate.Scope) string {
 	return string(s)
 }
 
-// ExperimentName gives prefix and project, with byName also the run's name if it has one. What is
-// longer than MaxExperimentName, blank, or no text that every database takes, ends in a digest.
-func ExperimentName(prefix, project, name string, byName bool) string {
-	full := prefix + project
+// modelsName is behind the project in the name of the experiment that its models are in.
+const modelsName = "models"
+
+// ExperimentName gives prefix and project, with byName also the run's name if it has one; models and their
+// versions are together in one of their own. What is longer than MaxExperimentName, blank, or no text
+// that every database takes, ends in a digest.
+func ExperimentName(prefix string, run migrate.RunInfo, byName bool) string {
+	full, name := prefix+run.Project, run.Name
+	if run.Scope != migrate.ScopeRun {
+		byName, name = true, modelsName
+	}
 	if byName && name != "" {
 		full += "/" + name
 	}
@@ -99,12 +110,24 @@ func (m RunMeta) RunTags(run migrate.RunInfo, multiplier Multiplier, rules KeyRu
 	t.add(TagRunID, run.ID, "")
 	t.add(TagScope, ScopeName(run.Scope), "")
 	t.addIf(TagSysID, run.SysID, "sys/id")
-	t.addIf(TagParent, m.Parent(run), "sys/forking/parent")
+	t.addIf(TagParent, m.Parent(run).ID, parentPath(run))
+	t.addIf(TagStage, m.Stage, "sys/stage")
+	t.addIf(TagMLflowCommit, m.Git.Commit, gitPath)
+	t.addIf(TagMLflowBranch, m.Git.Branch, gitPath)
+	t.addIf(TagMLflowRemote, m.Git.Remote, gitPath)
 	t.addIf(TagMLflowUser, m.User, "sys/owner")
 	t.addIf(TagMLflowNote, m.Description, "sys/description")
 	t.addTags(m.Tags, rules)
 	slices.SortFunc(t.tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	return t.tags, t.problems
+}
+
+// parentPath is the attribute that names the run's parent.
+func parentPath(run migrate.RunInfo) string {
+	if run.Scope == migrate.ScopeModelVersion {
+		return "sys/model_id"
+	}
+	return "sys/forking/parent"
 }
 
 type tagger struct {

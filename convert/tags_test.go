@@ -43,8 +43,15 @@ func TestExperimentName(t *testing.T) {
 		{"", "ws/proj", "odd it's 🚀", true, "ws/proj/odd it's 🚀"},
 		{"", "ws/proj", "", true, "ws/proj"},
 	} {
-		if got := convert.ExperimentName(tt.prefix, tt.project, tt.name, tt.byName); got != tt.want {
+		run := migrate.RunInfo{RunRef: migrate.RunRef{Project: tt.project}, Name: tt.name}
+		if got := convert.ExperimentName(tt.prefix, run, tt.byName); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
+		}
+		for _, scope := range []migrate.Scope{migrate.ScopeModel, migrate.ScopeModelVersion} {
+			run.Scope = scope
+			if got, want := convert.ExperimentName(tt.prefix, run, tt.byName), tt.prefix+tt.project+"/models"; got != want {
+				t.Errorf("%s: got %q, want %q", scope, got, want)
+			}
 		}
 	}
 }
@@ -55,7 +62,10 @@ func FuzzExperimentName(f *testing.F) {
 	f.Add("a\x00", "a\u2400")
 	f.Add(strings.Repeat("x", 300), strings.Repeat("x", 301))
 	f.Fuzz(func(t *testing.T, a, b string) {
-		x, y := convert.ExperimentName("", a, "", false), convert.ExperimentName("", b, "", false)
+		of := func(project string) string {
+			return convert.ExperimentName("", migrate.RunInfo{RunRef: migrate.RunRef{Project: project}}, false)
+		}
+		x, y := of(a), of(b)
 		if a != b && x == y {
 			t.Errorf("%q and %q share %q", a, b, x)
 		}
@@ -84,6 +94,9 @@ func TestRunMeta(t *testing.T) {
 		migrate.Chunk{Path: "sys/description", Kind: migrate.KindString, Values: migrate.Strings{"text"}},
 		migrate.Chunk{Path: "sys/tags", Kind: migrate.KindStringSet, Values: migrate.StringSets{{"b", "a"}}},
 		migrate.Chunk{Path: "sys/forking/parent", Kind: migrate.KindString, Values: migrate.Strings{"base"}},
+		migrate.Chunk{Path: "sys/model_id", Kind: migrate.KindString, Values: migrate.Strings{"PRJ-MOD"}},
+		migrate.Chunk{Path: "sys/stage", Kind: migrate.KindString, Values: migrate.Strings{"staging"}},
+		migrate.Chunk{Path: "source_code/git", Kind: migrate.KindGitRef, Values: migrate.Strings{`{"commit":{"commitId":"1a2b"}}`}},
 		migrate.Chunk{Path: "owner", Kind: migrate.KindString, Values: migrate.Strings{"not this"}},
 		migrate.Chunk{Path: "sys/owner", Kind: migrate.KindInt, Values: migrate.Ints{1}},
 		migrate.Chunk{Path: "sys/owner", Kind: migrate.KindString, Values: migrate.Strings{}},
@@ -92,6 +105,7 @@ func TestRunMeta(t *testing.T) {
 	want := convert.RunMeta{
 		CustomID: "custom", Start: ptr(100), Ping: ptr(300), Modified: ptr(400), Failed: true,
 		User: "ada", Description: "text", Tags: []string{"b", "a"}, ForkParent: "base",
+		Model: "PRJ-MOD", Stage: "staging", Git: convert.GitRef{Commit: "1a2b"},
 	}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Error(diff)
@@ -106,11 +120,11 @@ func TestWantMeta(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
 		"sys/custom_run_id", "sys/creation_time", "sys/ping_time", "sys/modification_time", "sys/failed", "sys/owner",
-		"sys/description", "sys/tags", "sys/forking/parent", "sys/name", "sys/id", "sys/size", "loss", "owner",
+		"sys/description", "sys/tags", "sys/forking/parent", "sys/model_id", "sys/stage", "source_code/git", "source_code/files", "sys/name", "sys/id", "sys/size", "loss", "owner",
 	} {
 		used := false
 		for kind, v := range map[migrate.Kind]migrate.Values{
-			migrate.KindString: migrate.Strings{"x"}, migrate.KindDatetime: migrate.Datetimes{1},
+			migrate.KindString: migrate.Strings{"x"}, migrate.KindGitRef: migrate.Strings{`{"currentBranch":"x"}`}, migrate.KindDatetime: migrate.Datetimes{1},
 			migrate.KindBool: migrate.Bools{true}, migrate.KindStringSet: migrate.StringSets{{"x"}},
 		} {
 			used = used || !cmp.Equal(convert.RunMeta{}, metaOf(migrate.Chunk{Path: path, Kind: kind, Values: v}))
@@ -172,12 +186,18 @@ func TestRunName(t *testing.T) {
 
 func TestRunTags(t *testing.T) {
 	t.Parallel()
-	m := convert.RunMeta{User: "ada", Description: "a\nb", Tags: []string{"z", "a#b", "z", ""}, ForkParent: "base"}
+	m := convert.RunMeta{
+		User: "ada", Description: "a\nb", Tags: []string{"z", "a#b", "z", ""}, ForkParent: "base",
+		Git: convert.GitRef{Commit: "1a2b", Branch: "main", Remote: "git@host:a.git"},
+	}
 	tags, problems := m.RunTags(exampleRun(), convert.DefaultMultiplier, convert.KeyRules{}, 0)
 	hashed, _ := convert.KeyRules{}.Key("a#b")
 	empty, _ := convert.KeyRules{}.Key("")
 	want := []convert.Tag{
 		{"mlflow.note.content", "a\nb"},
+		{"mlflow.source.git.branch", "main"},
+		{"mlflow.source.git.commit", "1a2b"},
+		{"mlflow.source.git.repoURL", "git@host:a.git"},
 		{"mlflow.user", "ada"},
 		{"neptune.parent", "base"},
 		{"neptune.project", "ws/proj"},
@@ -196,6 +216,46 @@ func TestRunTags(t *testing.T) {
 	}
 	if len(problems) != 2 || problems[0].Code != migrate.CodeRenamed || problems[0].Code.Lossy() {
 		t.Errorf("problems %v", problems)
+	}
+}
+
+// TestParent: the attribute goes before what a listing says, and that before what the ID says.
+func TestParent(t *testing.T) {
+	t.Parallel()
+	run := migrate.RunInfo{RunRef: migrate.RunRef{Project: "ws/proj", ID: "PRJ-MOD-3"}}
+	listed := run
+	listed.Parent = "listed"
+	version := run
+	version.Scope = migrate.ScopeModelVersion
+	m := convert.RunMeta{ForkParent: "fork", Model: "PRJ-MOD", Stage: "production"}
+	for name, c := range map[string]struct {
+		meta convert.RunMeta
+		run  migrate.RunInfo
+		want migrate.RunRef
+	}{
+		"none":        {convert.RunMeta{Model: "PRJ-MOD"}, run, migrate.RunRef{Project: "ws/proj"}},
+		"listed":      {convert.RunMeta{}, listed, migrate.RunRef{Project: "ws/proj", ID: "listed"}},
+		"fork":        {m, listed, migrate.RunRef{Project: "ws/proj", ID: "fork"}},
+		"own parent":  {convert.RunMeta{ForkParent: run.ID}, run, run.RunRef},
+		"model":       {m, version, migrate.RunRef{Project: "ws/proj", ID: "PRJ-MOD", Scope: migrate.ScopeModel}},
+		"model by ID": {convert.RunMeta{}, version, migrate.RunRef{Project: "ws/proj", ID: "PRJ-MOD", Scope: migrate.ScopeModel}},
+	} {
+		if got := c.meta.Parent(c.run); got.ID != c.want.ID || got.ID != "" && got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+	tags, problems := m.RunTags(version, convert.DefaultMultiplier, convert.KeyRules{}, 0)
+	want := []convert.Tag{
+		{"neptune.parent", "PRJ-MOD"},
+		{"neptune.project", "ws/proj"},
+		{"neptune.run_id", "PRJ-MOD-3"},
+		{"neptune.scope", "model_version"},
+		{"neptune.stage", "production"},
+		{"nexport.id", convert.RunID(version.RunRef)},
+		{"nexport.step_multiplier", "1000000"},
+	}
+	if diff := cmp.Diff(want, tags); diff != "" || len(problems) > 0 {
+		t.Errorf("%v\n%s", problems, diff)
 	}
 }
 

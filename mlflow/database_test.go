@@ -196,9 +196,12 @@ var withoutExperiment = append(cmp.Options{cmpopts.IgnoreFields(mlflowtest.Run{}
 func TestDatabaseHoldsWhatAServerHolds(t *testing.T) {
 	rest := mlflowtest.NewServer(t, mlflowtest.Options{})
 	mustPut(t, newSink(t, mlflow.Config{TrackingURI: rest.URL}), example())
+	mustPut(t, newSink(t, mlflow.Config{TrackingURI: rest.URL}), fromNeptune2())
 	databases(t, func(t *testing.T, fresh func(t *testing.T) mlflow.Config) {
 		cfg := fresh(t)
 		mustPut(t, newDatabaseSink(t, cfg), example())
+		mustPut(t, newDatabaseSink(t, cfg), fromNeptune2())
+		verifyAll(t, newDatabaseSink(t, cfg), fromNeptune2())
 		db := open(t, cfg)
 		if diff := cmp.Diff(state(t, rest), contents(t, db), withoutExperiment); diff != "" {
 			t.Errorf("a server (-) and the database (+) differ:\n%.3000s", diff)

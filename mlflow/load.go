@@ -153,14 +153,13 @@ func (l *load) open(ctx context.Context) error {
 
 // family finds the parent among the runs that are loaded, and gives the tags that say so.
 func (l *load) family() (parent *target, tags []convert.Tag) {
-	id := l.meta.Parent(l.run)
-	if id == "" {
+	ref := l.meta.Parent(l.run)
+	if ref.ID == "" {
 		return nil, nil
 	}
-	ref := migrate.RunRef{Project: l.run.Project, ID: id, Scope: l.run.Scope}
 	found, ok := l.project.run(ref)
-	if !ok || id == l.run.ID {
-		l.note(migrate.Problem{Path: "sys/forking/parent", Code: migrate.CodeSuspect, Text: fmt.Sprintf("parent %q is not among the loaded runs; the run stands alone, with tag %s", id, convert.TagOrphan)})
+	if !ok || ref == l.run.RunRef {
+		l.note(migrate.Problem{Code: migrate.CodeSuspect, Text: fmt.Sprintf("its parent %s is not among the loaded runs; the run stands alone, with tag %s", ref, convert.TagOrphan)})
 		return nil, []convert.Tag{{Key: convert.TagOrphan, Value: "true"}}
 	}
 	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}
@@ -172,7 +171,7 @@ func (l *load) experiment(ctx context.Context, parent *target) (experiment, erro
 		return experiment{id: parent.experiment}, nil
 	}
 	cfg := l.sink.cfg
-	name := convert.ExperimentName(cfg.NamePrefix, l.run.Project, l.run.Name, cfg.ExperimentBy == ByName)
+	name := convert.ExperimentName(cfg.NamePrefix, l.run, cfg.ExperimentBy == ByName)
 	return l.project.experiment(ctx, l.sink.to, name)
 }
 

@@ -171,7 +171,8 @@ func TestArtifactRefused(t *testing.T) {
 	run := artifacts()
 	run.Chunks = []migrate.Chunk{
 		{Path: "a", Kind: migrate.KindArtifact, Values: migrate.Strings{"\xff"}},
-		{Path: "b", Kind: migrate.KindArtifact, Values: migrate.Strings{"\xff"}}, run.Chunks[1],
+		{Path: "b", Kind: migrate.KindArtifact, Values: migrate.Strings{"\xff"}},
+		run.Chunks[1],
 	}
 	run.Chunks[2].Path = "b"
 	result := mustPut(t, store, run)
@@ -195,7 +196,8 @@ func TestDescriptions(t *testing.T) {
 		Chunks: []migrate.Chunk{
 			{Path: "set", Kind: migrate.KindFileSet, Values: migrate.Files{{Key: "1", Name: "caf\xe9.txt", Size: 3}, {Key: "1", Name: "caf\xe8.txt", Size: 3}}},
 			{Path: "images", Kind: migrate.KindFileSeries, Steps: []migrate.Step{5, 6, 7}, Times: []int64{1, 2, 3}, Values: migrate.Files{
-				{Key: "1", Name: "epoch 5", Description: "<b>first</b>\n\"ünï\"", MIME: "image/png", Size: 3}, {Key: "1", Size: 3},
+				{Key: "1", Name: "epoch 5", Description: "<b>first</b>\n\"ünï\"", MIME: "image/png", Size: 3},
+				{Key: "1", Size: 3},
 				{Name: "lost", Description: "no bytes", Size: -1},
 			}},
 		},
