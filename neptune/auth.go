@@ -23,10 +23,11 @@ const maxLife = 30 * 24 * time.Hour
 
 // session keeps the bearer token. Whoever finds it outdated renews it, once for all.
 type session struct {
-	apiToken string
-	send     func(context.Context, call) error // once, without a bearer token
-	now      func() time.Time
-	secure   bool // the API is https, so no token goes over http
+	apiToken   string
+	send       func(context.Context, call) error // once, without a bearer token
+	now        func() time.Time
+	secure     bool       // the API is https, so no token goes over http
+	generation Generation // for what is said of refusals
 
 	lock    chan struct{} // of one place, so that waiting ends with its context
 	access  string
@@ -80,7 +81,7 @@ func (s *session) exchange(ctx context.Context) error {
 		return s.refused(err)
 	}
 	if out.Access == "" {
-		return &repeat.Permanent{Err: fmt.Errorf("exchange the API token: the answer has no access token in it; %w", ErrGeneration)}
+		return &repeat.Permanent{Err: fmt.Errorf("exchange the API token: the answer has no access token in it; %w", otherGeneration{s.generation})}
 	}
 	s.keep(out.Access, out.Refresh)
 	return nil
@@ -99,7 +100,7 @@ func (s *session) refused(err error) error {
 		api.Hint = "the server does not know this API token: set NEPTUNE_API_TOKEN to a valid one of this server"
 		return fmt.Errorf("%w: %w (%w)", migrate.ErrFatal, err, migrate.ErrUnauthorized)
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-		return fmt.Errorf("%w: %w; is the API token one of this server? %w", migrate.ErrFatal, err, ErrGeneration)
+		return fmt.Errorf("%w: %w; is the API token one of this server? %w", migrate.ErrFatal, err, otherGeneration{s.generation})
 	}
 	return fmt.Errorf("%w: %w", migrate.ErrFatal, err)
 }

@@ -39,7 +39,8 @@ type client struct {
 	timeout time.Duration
 	retry   retrier
 	met     atomic.Bool
-	buffers sync.Pool // *bytes.Buffer
+	header  http.Header // of all requests
+	buffers sync.Pool   // *bytes.Buffer
 }
 
 // noRedirect keeps credentials on their host, and POST from becoming a GET that succeeds.
@@ -91,13 +92,23 @@ func (c *client) attempt(ctx context.Context, req call) error {
 	token, err := c.auth.token(ctx, "", false)
 	for renewed := 0; err == nil; renewed++ {
 		err = c.send(ctx, req, token)
-		var api *APIError
-		if renewed == 2 || !errors.As(err, &api) || api.Status != http.StatusUnauthorized {
+		if renewed == 2 || !renewable(err) {
 			return err
 		}
 		token, err = c.auth.token(ctx, token, renewed > 0)
 	}
 	return err
+}
+
+// renewable reports an answer to a bearer token that a new one may help with.
+func renewable(err error) bool {
+	var api *APIError
+	return errors.As(err, &api) && (api.Status == http.StatusUnauthorized || api.Code == codeExpired)
+}
+
+// own reports an address on the API's host.
+func (c *client) own(address *url.URL) bool {
+	return address.Scheme == c.base.Scheme && address.Host == c.base.Host
 }
 
 // send sends a call once with a token.
@@ -142,6 +153,9 @@ func (c *client) request(ctx context.Context, req call, token string) (*http.Req
 		request.URL.RawQuery = req.query.Encode()
 	}
 	request.Header.Set("User-Agent", "nexport")
+	for key, values := range c.header {
+		request.Header[key] = values
+	}
 	for key, values := range req.header {
 		request.Header[key] = values
 	}

@@ -20,9 +20,10 @@ import (
 // Config says which server to read and how. Only APIToken is needed.
 type Config struct {
 	// APIToken is what Neptune's clients take as NEPTUNE_API_TOKEN. The address of the server is in it.
-	APIToken string
-	URL      string   // the server's address where the one in the token cannot be reached
-	Projects []string // "workspace/name"; read when a Selection names none
+	APIToken   string
+	Generation Generation // of the server; 0: Neptune3
+	URL        string     // the server's address where the one in the token cannot be reached
+	Projects   []string   // "workspace/name"; read when a Selection names none
 
 	CABundle    string // PEM file of authorities; empty: the system's
 	ClientCert  string // PEM file with a client certificate
@@ -82,6 +83,13 @@ func (c Config) withDefaults() (Config, error) {
 		if err := checkProject(project); err != nil {
 			return c, err
 		}
+	}
+	switch c.Generation {
+	case 0:
+		c.Generation = Neptune3
+	case Neptune2, Neptune3:
+	default:
+		return c, fmt.Errorf("there is no generation %d of Neptune", int(c.Generation))
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = DefaultTimeout

@@ -12,10 +12,6 @@ import (
 	migrate "github.com/nexport-go/migrate"
 )
 
-// ErrGeneration is in errors that mean: the server, or the token, is of another generation of
-// Neptune than the one asked for.
-var ErrGeneration = errors.New("this does not look like Neptune 3.x, try --exporter neptune2")
-
 // APIError is an answer of the server that is not the one asked for.
 type APIError struct {
 	Op         string // what was being done: "list runs"
@@ -27,7 +23,8 @@ type APIError struct {
 	RetryAfter time.Duration
 	Hint       string // what to do, where that is known
 
-	storage bool // it is the answer of a storage, for which Neptune's credentials mean nothing
+	elsewhere bool // it is the answer of another host than the API's
+	storage   bool // it is the answer of a storage, for which Neptune's credentials mean nothing
 }
 
 // Error names what was done, the answer, and what to do.
@@ -44,6 +41,9 @@ func (e *APIError) Error() string {
 	}
 	return s
 }
+
+// codeExpired is given with any status to a bearer token that has ended.
+const codeExpired = "AUTHORIZATION_TOKEN_EXPIRED"
 
 // codeDenied is also the answer about a project that does not exist.
 const codeDenied = "ACCESS_DENIED"

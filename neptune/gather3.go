@@ -151,7 +151,7 @@ func (q *queue) put(id string, place *gathered) {
 }
 
 // gather returns what one request for several runs gave of this one; nil if it is to be read alone.
-func (r *reader) gather(ctx context.Context) (*gathered, error) {
+func (r *reader3) gather(ctx context.Context) (*gathered, error) {
 	g, id, types := r.source.gather, r.shortID(), apiTypes(r.run.Filter)
 	have, ids, places := g.claim(r.run.Project, id, types)
 	if have == nil && len(ids) < 2 {
@@ -178,7 +178,7 @@ func (r *reader) gather(ctx context.Context) (*gathered, error) {
 }
 
 // gatherAll fills the places of several runs. If they turn out to be large, it leaves it at that.
-func (r *reader) gatherAll(ctx context.Context, ids []string, places []*gathered) error {
+func (r *reader3) gatherAll(ctx context.Context, ids []string, places []*gathered) error {
 	byID, holders := map[string]*gathered{}, make([]string, len(ids))
 	for i, id := range ids {
 		byID[id], holders[i] = places[i], r.run.Project+"/"+id
@@ -209,7 +209,7 @@ func (r *reader) gatherAll(ctx context.Context, ids []string, places []*gathered
 
 // gatherFloats reads the beginnings of the float series of as many runs as one request takes. An
 // error is no harm: they are read again later.
-func (r *reader) gatherFloats(ctx context.Context, holders []string, places []*gathered) {
+func (r *reader3) gatherFloats(ctx context.Context, holders []string, places []*gathered) {
 	var (
 		batch []*floatSeries
 		upto  int

@@ -52,7 +52,7 @@ var errSamePage = errors.New("the server gives the same page again and again")
 // no definitions: without names the server gives what there is. POST
 // /api/leaderboard/v1/proto/leaderboard/attributes/query, as neptune-query 1.11.0 does for tables of
 // all projects.
-func (r *reader) valuePages(ctx context.Context, holders, names []string, take func([]wire3.Entry) bool) error {
+func (r *reader3) valuePages(ctx context.Context, holders, names []string, take func([]wire3.Entry) bool) error {
 	body := valuesBody{
 		Runs: holders, Names: names, Types: typeFilters(apiTypes(r.run.Filter)), Next: nextPage{Limit: valuesPage},
 	}
@@ -66,7 +66,7 @@ func (r *reader) valuePages(ctx context.Context, holders, names []string, take f
 				return err
 			})
 		if err != nil {
-			return generation(err)
+			return noEndpoint(err, Neptune3)
 		}
 		if !take(entries) || next == "" {
 			return nil
@@ -79,7 +79,7 @@ func (r *reader) valuePages(ctx context.Context, holders, names []string, take f
 }
 
 // values yields what has no steps and finds the series.
-func (p *pass) values(ctx context.Context) error {
+func (p *pass3) values(ctx context.Context) error {
 	if types := apiTypes(p.reader.run.Filter); types != nil && len(types) == 0 {
 		return nil
 	}
@@ -109,7 +109,7 @@ func (p *pass) values(ctx context.Context) error {
 }
 
 // valuesOf yields the attributes of these names; nil: all.
-func (p *pass) valuesOf(ctx context.Context, names []string) error {
+func (p *pass3) valuesOf(ctx context.Context, names []string) error {
 	count := 0
 	err := p.reader.valuePages(ctx, []string{p.reader.holder}, names, func(entries []wire3.Entry) bool {
 		for _, entry := range entries {
@@ -130,7 +130,7 @@ func (p *pass) valuesOf(ctx context.Context, names []string) error {
 }
 
 // takeAll is false if the receiver has had enough.
-func (p *pass) takeAll(attributes []wire3.Attribute) bool {
+func (p *pass3) takeAll(attributes []wire3.Attribute) bool {
 	p.any = true
 	p.announceFiles(attributes)
 	for _, a := range attributes {
@@ -142,7 +142,7 @@ func (p *pass) takeAll(attributes []wire3.Attribute) bool {
 }
 
 // announceFiles lets the links to files that will be yielded be signed together.
-func (p *pass) announceFiles(attributes []wire3.Attribute) {
+func (p *pass3) announceFiles(attributes []wire3.Attribute) {
 	var paths []string
 	for _, a := range attributes {
 		if a.Value == wire3.File && a.File.Path != "" && (p.want == nil || p.want(a.Name, migrate.KindFile)) {
@@ -154,7 +154,7 @@ func (p *pass) announceFiles(attributes []wire3.Attribute) {
 
 // valuesInParts reads the attributes by their names, so that one that the server cannot give does
 // not keep the others from it.
-func (p *pass) valuesInParts(ctx context.Context) error {
+func (p *pass3) valuesInParts(ctx context.Context) error {
 	definitions, err := p.reader.definitions(ctx)
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (p *pass) valuesInParts(ctx context.Context) error {
 	return nil
 }
 
-func (p *pass) part(ctx context.Context, part []definition) error {
+func (p *pass3) part(ctx context.Context, part []definition) error {
 	names := make([]string, 0, len(part))
 	for _, d := range part {
 		if !slices.Contains(names, d.Name) {

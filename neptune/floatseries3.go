@@ -85,7 +85,7 @@ func (s *floatSeries) expected() int {
 }
 
 // allFloats sends the float series one after the other. Several are asked for at once.
-func (p *pass) allFloats(ctx context.Context, send func(migrate.Chunk) bool) error {
+func (p *pass3) allFloats(ctx context.Context, send func(migrate.Chunk) bool) error {
 	sum := int64(0)
 	for i, s := range p.floats {
 		if err := p.toEnd(ctx, p.floats[i:], send); err != nil {
@@ -107,7 +107,7 @@ func (p *pass) allFloats(ctx context.Context, send func(migrate.Chunk) bool) err
 }
 
 // toEnd reads and sends the first series to its end, and reads what fits beside it of the rest.
-func (p *pass) toEnd(ctx context.Context, rest []*floatSeries, send func(migrate.Chunk) bool) error {
+func (p *pass3) toEnd(ctx context.Context, rest []*floatSeries, send func(migrate.Chunk) bool) error {
 	for s := rest[0]; ; {
 		if !s.flush(send) {
 			return context.Cause(ctx)
@@ -123,7 +123,7 @@ func (p *pass) toEnd(ctx context.Context, rest []*floatSeries, send func(migrate
 
 // fill gets the next page of the first series, and of as many of the following as fit beside it and
 // beside what is held of them already.
-func (p *pass) fill(ctx context.Context, rest []*floatSeries) error {
+func (p *pass3) fill(ctx context.Context, rest []*floatSeries) error {
 	first := rest[0]
 	batch, sum, held, most, names := []*floatSeries{first}, first.expected(), 0, first.expected(), len(first.path)
 	room := min(floatsAtOnce, max(1, pointsAllowed/(most+1)))
@@ -148,7 +148,7 @@ func (p *pass) fill(ctx context.Context, rest []*floatSeries) error {
 }
 
 // floatPages gets one page for each of a batch.
-func (p *pass) floatPages(ctx context.Context, batch []*floatSeries, limit int) error {
+func (p *pass3) floatPages(ctx context.Context, batch []*floatSeries, limit int) error {
 	return inParts(ctx, p, batch, func(ctx context.Context, batch []*floatSeries) error {
 		return p.reader.floatPage(ctx, batch, limit)
 	}, func(s *floatSeries, alone bool, err error) (again bool) {
@@ -165,7 +165,7 @@ func (p *pass) floatPages(ctx context.Context, batch []*floatSeries, limit int) 
 	})
 }
 
-func (p *pass) broken(s *floatSeries, err error) {
+func (p *pass3) broken(s *floatSeries, err error) {
 	s.done, s.failed = true, true
 	p.losses++
 	where := ""
@@ -177,7 +177,7 @@ func (p *pass) broken(s *floatSeries, err error) {
 
 // floatPage sends one request: POST /api/leaderboard/v1/proto/attributes/series/float, as
 // neptune-query 1.11.0 does.
-func (r *reader) floatPage(ctx context.Context, batch []*floatSeries, limit int) error {
+func (r *reader3) floatPage(ctx context.Context, batch []*floatSeries, limit int) error {
 	body := seriesBody{Limit: limit, Order: "ascending"}
 	for i, s := range batch {
 		request := seriesRequest{ID: strconv.Itoa(i), Series: seriesIn(s.holder, s.path)}
@@ -216,7 +216,7 @@ func (r *reader) floatPage(ctx context.Context, batch []*floatSeries, limit int)
 
 // turn notes what a page brought. A page that is not full may still not be the last one, whatever
 // the limit: then the next one is empty.
-func (p *pass) turn(s *floatSeries, limit int) {
+func (p *pass3) turn(s *floatSeries, limit int) {
 	page := &s.points.Points
 	fresh, first := page.Count-page.Old, s.got == 0
 	s.begun, s.full = true, page.Count >= limit
@@ -238,7 +238,7 @@ func (p *pass) turn(s *floatSeries, limit int) {
 
 // lacking reports that the server gave nothing of a series that it says has points, for the first
 // time. A fork lists its ancestors' series, and may have no points of its own.
-func (p *pass) lacking(s *floatSeries) bool {
+func (p *pass3) lacking(s *floatSeries) bool {
 	if s.got > 0 || !s.exists || s.failed || s.alone || p.forked {
 		return false
 	}
@@ -264,7 +264,7 @@ func (s *floatSeries) flush(send func(migrate.Chunk) bool) bool {
 }
 
 // endFloats notes what is to be said of a series as a whole.
-func (p *pass) endFloats(s *floatSeries) {
+func (p *pass3) endFloats(s *floatSeries) {
 	r, kind := p.reader, migrate.KindFloatSeries
 	if text := s.notes.text(); text != "" {
 		r.notef(s.path, kind, migrate.CodeApproximate, "%s", text)

@@ -96,7 +96,7 @@ type definition struct {
 
 // definitions lists what attributes a run has: POST
 // /api/leaderboard/v1/leaderboard/attributes/definitions/query, as neptune-query 1.11.0 does.
-func (r *reader) definitions(ctx context.Context) (all []definition, err error) {
+func (r *reader3) definitions(ctx context.Context) (all []definition, err error) {
 	body := definitionsBody{
 		Projects: []string{r.run.Project}, Runs: []string{r.holder},
 		Types: typeFilters(apiTypes(r.run.Filter)), Next: nextPage{Limit: valuesPage},

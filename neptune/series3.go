@@ -39,7 +39,7 @@ type objectSeries struct {
 
 // allObjects sends the series one after the other. Several are asked for at once; how much of each
 // comes is the server's choice.
-func (p *pass) allObjects(ctx context.Context, send func(migrate.Chunk) bool) error {
+func (p *pass3) allObjects(ctx context.Context, send func(migrate.Chunk) bool) error {
 	for i, s := range p.objects {
 		for !s.done {
 			if err := p.fillObjects(ctx, p.objects[i:]); err != nil {
@@ -59,7 +59,7 @@ func (p *pass) allObjects(ctx context.Context, send func(migrate.Chunk) bool) er
 }
 
 // fillObjects gets the next page of the first series, and the first pages of following ones.
-func (p *pass) fillObjects(ctx context.Context, rest []*objectSeries) error {
+func (p *pass3) fillObjects(ctx context.Context, rest []*objectSeries) error {
 	batch, held, names := []*objectSeries{rest[0]}, 0, len(rest[0].path)
 	for _, s := range rest[1:] {
 		held, names = held+s.points.Bytes, names+len(s.path)
@@ -74,7 +74,7 @@ func (p *pass) fillObjects(ctx context.Context, rest []*objectSeries) error {
 }
 
 // objectPages gets one page for a batch.
-func (p *pass) objectPages(ctx context.Context, batch []*objectSeries) error {
+func (p *pass3) objectPages(ctx context.Context, batch []*objectSeries) error {
 	first := batch[0]
 	return inParts(ctx, p, batch, p.objectPage, func(s *objectSeries, alone bool, err error) (again bool) {
 		if err == nil {
@@ -90,7 +90,7 @@ func (p *pass) objectPages(ctx context.Context, batch []*objectSeries) error {
 	})
 }
 
-func (p *pass) brokenObjects(s *objectSeries, err error) {
+func (p *pass3) brokenObjects(s *objectSeries, err error) {
 	s.done, s.failed = true, true
 	p.losses++
 	where := ""
@@ -102,7 +102,7 @@ func (p *pass) brokenObjects(s *objectSeries, err error) {
 
 // objectPage sends one request: POST /api/leaderboard/v1/proto/attributes/series, as neptune-query
 // 1.11.0 does.
-func (p *pass) objectPage(ctx context.Context, batch []*objectSeries) error {
+func (p *pass3) objectPage(ctx context.Context, batch []*objectSeries) error {
 	r := p.reader
 	body := seriesBody{Order: "ascending"}
 	before := make([]wire3.Objects, len(batch))
@@ -139,7 +139,7 @@ func (p *pass) objectPage(ctx context.Context, batch []*objectSeries) error {
 
 // turnObjects notes what a page brought. The answer says of each series whether it has ended. A
 // series of which an answer has nothing is asked for again alone before it counts as empty.
-func (p *pass) turnObjects(s *objectSeries, first, alone bool) {
+func (p *pass3) turnObjects(s *objectSeries, first, alone bool) {
 	page := &s.points
 	s.got += page.Count
 	switch { // an answer without a cursor had no room for the series
@@ -177,7 +177,7 @@ func (p *pass) turnObjects(s *objectSeries, first, alone bool) {
 }
 
 // flushObjects sends what has been read, in chunks that are not too large.
-func (p *pass) flushObjects(s *objectSeries, send func(migrate.Chunk) bool) bool {
+func (p *pass3) flushObjects(s *objectSeries, send func(migrate.Chunk) bool) bool {
 	o := s.points
 	s.points = wire3.Objects{Points: o.Points, Cursor: o.Cursor, Token: o.Token, Finished: o.Finished}
 	for lo := 0; lo < len(o.Steps); {
@@ -212,7 +212,7 @@ func sizeOf(o *wire3.Objects, i int) int {
 }
 
 // column is the column of the points from lo up to hi.
-func (p *pass) column(s *objectSeries, o *wire3.Objects, lo, hi int) migrate.Values {
+func (p *pass3) column(s *objectSeries, o *wire3.Objects, lo, hi int) migrate.Values {
 	switch s.value {
 	case wire3.HistogramSeries:
 		return migrate.Histograms(o.Histograms[lo:hi:hi])
@@ -236,7 +236,7 @@ func (p *pass) column(s *objectSeries, o *wire3.Objects, lo, hi int) migrate.Val
 }
 
 // endObjects notes what is to be said of a series as a whole.
-func (p *pass) endObjects(s *objectSeries) {
+func (p *pass3) endObjects(s *objectSeries) {
 	if text := s.notes.text(); text != "" {
 		p.reader.notef(s.path, s.kind, migrate.CodeApproximate, "%s", text)
 	}

@@ -2,65 +2,32 @@ package neptune
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/neptune/internal/wire3"
 )
 
-// reader reads one run.
-type reader struct {
-	source *Source
+// reader3 reads one run.
+type reader3 struct {
+	notes
+	source *source3
 	run    migrate.RunInfo
 	links  *links
 
-	mu       sync.Mutex
-	holder   string // what the API calls the run: project and short ID; empty until it is known
-	read     bool   // Chunks was called
-	problems []migrate.Problem
-	seen     map[migrate.Problem]bool
+	mu     sync.Mutex
+	holder string // what the API calls the run: project and short ID; empty until it is known
+	read   bool   // Chunks was called
 }
 
-func newReader(s *Source, run migrate.RunInfo) *reader {
-	return &reader{
-		source: s, run: run, links: newLinks(s.api, run.Project),
-		seen: map[migrate.Problem]bool{},
-	}
-}
-
-// Problems returns what the calls so far met.
-func (r *reader) Problems() []migrate.Problem {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]migrate.Problem(nil), r.problems...)
-}
-
-func (r *reader) notef(path string, kind migrate.Kind, code migrate.Code, format string, args ...any) {
-	p := migrate.Problem{Path: path, Kind: kind, Code: code, Text: fmt.Sprintf(format, args...)}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.seen[p] {
-		r.seen[p] = true
-		r.problems = append(r.problems, p)
-	}
-}
-
-// text returns s as it is, unless it is no UTF-8: then it is made so, with a note.
-func (r *reader) text(path string, kind migrate.Kind, s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	r.notef(path, kind, migrate.CodeSuspect, "text is not valid UTF-8; the bytes that are not became U+FFFD")
-	return strings.ToValidUTF8(s, "\uFFFD")
+func newReader3(s *source3, run migrate.RunInfo) *reader3 {
+	return &reader3{source: s, run: run, links: newLinks(s.api, run.Project)}
 }
 
 // resolve finds out the run's holder.
-func (r *reader) resolve(ctx context.Context) error {
+func (r *reader3) resolve(ctx context.Context) error {
 	r.mu.Lock()
 	known := r.holder != ""
 	r.mu.Unlock()
@@ -80,10 +47,10 @@ func (r *reader) resolve(ctx context.Context) error {
 	return nil
 }
 
-func (r *reader) shortID() string { return strings.TrimPrefix(r.holder, r.run.Project+"/") }
+func (r *reader3) shortID() string { return strings.TrimPrefix(r.holder, r.run.Project+"/") }
 
 // firstTime is true once.
-func (r *reader) firstTime() bool {
+func (r *reader3) firstTime() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	first := !r.read
@@ -93,13 +60,13 @@ func (r *reader) firstTime() bool {
 
 // Chunks yields values and files as the server lists them, then float series, then the other
 // series. What comes of series is read a little ahead of the receiver.
-func (r *reader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrate.Chunk, error] {
+func (r *reader3) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrate.Chunk, error] {
 	return func(yield func(migrate.Chunk, error) bool) {
 		if err := r.resolve(ctx); err != nil {
 			yield(migrate.Chunk{}, err)
 			return
 		}
-		p := &pass{
+		p := &pass3{
 			reader: r, want: want, yield: yield, forked: r.run.Parent != "",
 			first: r.firstTime(), seen: map[attribute]bool{},
 		}
@@ -123,9 +90,9 @@ type attribute struct {
 	kind migrate.Kind
 }
 
-// pass is one call of Chunks.
-type pass struct {
-	reader *reader
+// pass3 is one call of Chunks.
+type pass3 struct {
+	reader *reader3
 	want   migrate.Want
 	yield  func(migrate.Chunk, error) bool
 	ended  bool // the receiver has had enough
@@ -142,7 +109,7 @@ type pass struct {
 }
 
 // take yields an attribute's value, or remembers a series for later.
-func (p *pass) take(a wire3.Attribute) {
+func (p *pass3) take(a wire3.Attribute) {
 	kind, r := kindOf(a), p.reader
 	a.Name = r.text(a.Name, kind, a.Name)
 	if a.Name == attrParent && a.Text != "" {
@@ -170,7 +137,7 @@ func (p *pass) take(a wire3.Attribute) {
 }
 
 // addFloats remembers a float series, with what was gathered of it.
-func (p *pass) addFloats(a wire3.Attribute) {
+func (p *pass3) addFloats(a wire3.Attribute) {
 	s := &floatSeries{holder: p.reader.holder, path: a.Name, exists: a.HasLast}
 	if p.begun != nil && p.begun.floats[a.Name] != nil {
 		s = p.begun.floats[a.Name]
@@ -179,14 +146,14 @@ func (p *pass) addFloats(a wire3.Attribute) {
 	p.floats = append(p.floats, s)
 }
 
-func (p *pass) send(c migrate.Chunk) {
+func (p *pass3) send(c migrate.Chunk) {
 	if !p.ended && !p.yield(c, nil) {
 		p.ended = true
 	}
 }
 
 // value is the column of one value.
-func (p *pass) value(kind migrate.Kind, a wire3.Attribute) migrate.Values {
+func (p *pass3) value(kind migrate.Kind, a wire3.Attribute) migrate.Values {
 	r := p.reader
 	switch a.Value {
 	case wire3.Int:
@@ -211,47 +178,9 @@ func (p *pass) value(kind migrate.Kind, a wire3.Attribute) migrate.Values {
 }
 
 // series reads the series that values found, in another goroutine than want and yield.
-func (p *pass) series(ctx context.Context, send func(migrate.Chunk) bool) error {
+func (p *pass3) series(ctx context.Context, send func(migrate.Chunk) bool) error {
 	if err := p.allFloats(ctx, send); err != nil {
 		return err
 	}
 	return p.allObjects(ctx, send)
-}
-
-// errEnough ends a producer whose receiver has had enough.
-var errEnough = errors.New("the receiver has had enough")
-
-// chunksAhead is how many chunks may wait for their receiver.
-const chunksAhead = 2
-
-// ahead runs produce in a goroutine of its own, which has ended when the sequence has.
-func ahead(ctx context.Context, produce func(context.Context, func(migrate.Chunk) bool) error) iter.Seq2[migrate.Chunk, error] {
-	return func(yield func(migrate.Chunk, error) bool) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		chunks, done := make(chan migrate.Chunk, chunksAhead), make(chan error, 1)
-		go func() {
-			defer close(chunks)
-			done <- produce(ctx, func(c migrate.Chunk) bool {
-				select {
-				case chunks <- c:
-					return true
-				case <-ctx.Done():
-					return false
-				}
-			})
-		}()
-		defer func() {
-			cancel(errEnough)
-			for range chunks { // until the producer has ended
-			}
-		}()
-		for c := range chunks {
-			if !yield(c, nil) {
-				return
-			}
-		}
-		if err := <-done; err != nil {
-			yield(migrate.Chunk{}, err)
-		}
-	}
 }

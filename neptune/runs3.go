@@ -2,11 +2,8 @@ package neptune
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +63,7 @@ type (
 
 // search gets a page of runs, oldest first, so that runs that start meanwhile come at the end: POST
 // /api/leaderboard/v1/proto/leaderboard/entries/search/, as neptune-query 1.11.0 does.
-func (s *Source) search(ctx context.Context, project string, in search) (p page, err error) {
+func (s *source3) search(ctx context.Context, project string, in search) (p page, err error) {
 	body := searchBody{
 		Pagination: pagination{Limit: in.limit, Offset: in.offset},
 		Sorting:    sorting{Dir: "ascending", By: sortBy{Name: attrCreated, Type: "datetime"}},
@@ -82,69 +79,12 @@ func (s *Source) search(ctx context.Context, project string, in search) (p page,
 			p.entries, p.total, err = wire3.Search(b)
 			return err
 		})
-	return p, generation(err)
+	return p, noEndpoint(err, Neptune3)
 }
 
-// Runs yields the runs of the selected projects, oldest first within each. Those of Config.Projects
-// are listed if the selection names none. A project that cannot be listed does not keep the others
-// from it; its error comes last.
-func (s *Source) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[migrate.RunInfo, error] {
-	return func(yield func(migrate.RunInfo, error) bool) {
-		if len(sel.Scopes) > 0 && !slices.Contains(sel.Scopes, migrate.ScopeRun) {
-			return
-		}
-		projects, err := s.projects(sel)
-		if err != nil {
-			yield(migrate.RunInfo{}, err)
-			return
-		}
-		var errs []error
-		for _, project := range projects {
-			more, err := s.projectRuns(ctx, project, sel, yield)
-			if !more {
-				return
-			}
-			errs = append(errs, err)
-			if ctx.Err() != nil || errors.Is(err, migrate.ErrFatal) {
-				break
-			}
-		}
-		if err := errors.Join(errs...); err != nil {
-			yield(migrate.RunInfo{}, err)
-		}
-	}
-}
-
-func (s *Source) projects(sel migrate.Selection) ([]string, error) {
-	projects := sel.Projects
-	if len(projects) == 0 {
-		for _, ref := range sel.Runs {
-			if ref.Project != "" {
-				projects = append(projects, ref.Project)
-			}
-		}
-	}
-	if len(projects) == 0 {
-		projects = s.cfg.Projects
-	}
-	if len(projects) == 0 {
-		return nil, errors.New("no project: name one as workspace/project with --project, or set NEPTUNE_PROJECT")
-	}
-	var distinct []string
-	for _, project := range projects {
-		if err := checkProject(project); err != nil {
-			return nil, err
-		}
-		if !slices.Contains(distinct, project) {
-			distinct = append(distinct, project)
-		}
-	}
-	return distinct, nil
-}
-
-// listing is that of one project.
-type listing struct {
-	source  *Source
+// listing3 is that of one project.
+type listing3 struct {
+	source  *source3
 	project string
 	sel     migrate.Selection
 	yield   func(migrate.RunInfo, error) bool
@@ -154,10 +94,10 @@ type listing struct {
 }
 
 // projectRuns yields the runs of one project; more is false if the receiver has had enough.
-func (s *Source) projectRuns(ctx context.Context, project string, sel migrate.Selection,
+func (s *source3) projectRuns(ctx context.Context, project string, sel migrate.Selection,
 	yield func(migrate.RunInfo, error) bool,
 ) (more bool, err error) {
-	l := &listing{source: s, project: project, sel: sel, yield: yield, seen: map[string]int{}, names: map[string]string{}}
+	l := &listing3{source: s, project: project, sel: sel, yield: yield, seen: map[string]int{}, names: map[string]string{}}
 	s.gather.begin(project)
 	for i, query := range idQueries(project, sel.Runs) {
 		if more, err := l.all(ctx, i+1, both(s.cfg.RunsQuery, query)); !more || err != nil {
@@ -172,7 +112,7 @@ func (s *Source) projectRuns(ctx context.Context, project string, sel migrate.Se
 
 // all lists what the query of number n finds, until it has as many runs as the server counts. Runs
 // that vanish from earlier pages shift later ones past the offset; then the listing begins again.
-func (l *listing) all(ctx context.Context, n int, query string) (more bool, err error) {
+func (l *listing3) all(ctx context.Context, n int, query string) (more bool, err error) {
 	var found, total int64
 	var shrunk bool
 	for range maxListings {
@@ -189,7 +129,7 @@ func (l *listing) all(ctx context.Context, n int, query string) (more bool, err 
 
 // pass goes through all pages once, whatever their length, and adds to found the runs that no pass
 // of this query found before. shrunk says that the server counted fewer on a later page.
-func (l *listing) pass(ctx context.Context, n int, query string, found *int64) (total int64, shrunk, more bool, err error) {
+func (l *listing3) pass(ctx context.Context, n int, query string, found *int64) (total int64, shrunk, more bool, err error) {
 	for offset, first := 0, ""; ; {
 		in := search{query: query, paths: listed, offset: offset, limit: searchPage}
 		p, err := l.source.search(ctx, l.project, in)
@@ -223,7 +163,7 @@ func entryKey(e wire3.Entry) string {
 }
 
 // fresh gives the selected runs of a page that no page before had.
-func (l *listing) fresh(n int, entries []wire3.Entry, found *int64) (runs []migrate.RunInfo) {
+func (l *listing3) fresh(n int, entries []wire3.Entry, found *int64) (runs []migrate.RunInfo) {
 	for _, entry := range entries {
 		key := entryKey(entry)
 		before := l.seen[key]
@@ -242,7 +182,7 @@ func (l *listing) fresh(n int, entries []wire3.Entry, found *int64) (runs []migr
 }
 
 // send yields runs.
-func (l *listing) send(runs []migrate.RunInfo) (more bool) {
+func (l *listing3) send(runs []migrate.RunInfo) (more bool) {
 	ids := make([]string, 0, len(runs))
 	for _, run := range runs {
 		if run.SysID != "" {
@@ -260,7 +200,7 @@ func (l *listing) send(runs []migrate.RunInfo) (more bool) {
 
 // choose gives a run if it is selected. Two runs should not have one custom ID; if they do, the later
 // goes by its short one.
-func (l *listing) choose(key string, entry wire3.Entry) (run migrate.RunInfo, ok bool) {
+func (l *listing3) choose(key string, entry wire3.Entry) (run migrate.RunInfo, ok bool) {
 	run = runInfo(l.project, entry)
 	if !l.source.cfg.IncludeArchived && (isTrue(entry.Get(attrArchived)) || isTrue(entry.Get(attrTrashed))) {
 		l.left++
@@ -312,7 +252,7 @@ func runInfo(project string, e wire3.Entry) migrate.RunInfo {
 }
 
 // find looks for a run by its ID, custom or short.
-func (s *Source) find(ctx context.Context, ref migrate.RunRef) (sysID string, err error) {
+func (s *source3) find(ctx context.Context, ref migrate.RunRef) (sysID string, err error) {
 	p, err := s.search(ctx, ref.Project, search{query: idQuery([]string{ref.ID}), paths: []string{attrID, attrCustomID}, limit: 10})
 	if err != nil {
 		return "", err

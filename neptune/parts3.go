@@ -6,7 +6,7 @@ import "context"
 const maxLosses = 5
 
 // tries is the context for a part of a request that failed: the more in vain, the fewer.
-func (p *pass) tries(ctx context.Context) context.Context {
+func (p *pass3) tries(ctx context.Context) context.Context {
 	if p.losses < maxLosses {
 		return withTries(ctx, 2)
 	}
@@ -16,7 +16,7 @@ func (p *pass) tries(ctx context.Context) context.Context {
 // inParts gets a batch of series. If the server refuses, it gets half as many at once, down to the one
 // that is to blame. taken is told of each what came of it, an error only of one that was asked for
 // alone; it wants that if it answers again. An error that is no refusal ends it.
-func inParts[S any](ctx context.Context, p *pass, batch []S, get func(context.Context, []S) error,
+func inParts[S any](ctx context.Context, p *pass3, batch []S, get func(context.Context, []S) error,
 	taken func(s S, alone bool, err error) (again bool),
 ) error {
 	err := get(ctx, batch)

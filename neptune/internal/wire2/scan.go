@@ -1,0 +1,314 @@
+package wire2
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	migrate "github.com/nexport-go/migrate"
+)
+
+// pointBytes is about the size of a point on the wire.
+const pointBytes = 60
+
+// scanPage decodes a page as servers write it: these keys, no others, each once. ok is false for anything else, which
+// is left to slowPage.
+func scanPage(b []byte, texts bool) (p Points, ok bool) {
+	s := scanner{rest: b}
+	p = Points{Total: -1, Last: math.Inf(-1)}
+	values := false
+	if !s.byte('{') {
+		return p, false
+	}
+	for more := true; more; more = s.byte(',') {
+		switch key := s.key(); {
+		case key == "totalItemCount" && p.Total == -1:
+			total, ok := s.int()
+			if !ok || total < 0 {
+				return p, false
+			}
+			p.Total = total
+		case key == "values" && !values:
+			if values = true; !p.scanPoints(&s, texts) {
+				return p, false
+			}
+		default:
+			return p, false
+		}
+	}
+	if !values || !s.byte('}') || !s.end() {
+		return p, false
+	}
+	p.sort()
+	return p, true
+}
+
+func (p *Points) scanPoints(s *scanner, texts bool) bool {
+	if !s.byte('[') {
+		return false
+	}
+	if s.byte(']') {
+		return true
+	}
+	n := len(s.rest)/pointBytes + 1
+	p.Steps, p.Times = make([]migrate.Step, 0, n), make([]int64, 0, n)
+	if texts {
+		p.Texts = make([]string, 0, n)
+	} else {
+		p.Floats = make([]float64, 0, n)
+	}
+	for more := true; more; more = s.byte(',') {
+		if !p.scanPoint(s, texts) {
+			return false
+		}
+	}
+	return s.byte(']')
+}
+
+func (p *Points) scanPoint(s *scanner, texts bool) bool {
+	const hasTime, hasStep, hasValue = 1, 2, 4
+	var (
+		time  int64
+		step  float64
+		value float64
+		text  string
+		has   int
+		ok    bool
+	)
+	if !s.byte('{') {
+		return false
+	}
+	for more := true; more; more = s.byte(',') {
+		bit := 0
+		switch s.key() {
+		case "timestampMillis":
+			bit = hasTime
+			time, ok = s.int()
+		case "step":
+			bit = hasStep
+			step, ok = s.float()
+		case "value":
+			if bit = hasValue; texts {
+				text, ok = s.text()
+			} else {
+				value, ok = s.float()
+			}
+		}
+		if bit == 0 || has&bit != 0 || !ok {
+			return false
+		}
+		has |= bit
+	}
+	if has != hasTime|hasStep|hasValue || !s.byte('}') {
+		return false
+	}
+	switch placed := p.place(step, time); {
+	case placed && texts:
+		p.Texts = append(p.Texts, text)
+	case placed:
+		p.Floats = append(p.Floats, value)
+	}
+	return true
+}
+
+// scanner reads JSON that has nothing unusual.
+type scanner struct{ rest []byte }
+
+func (s *scanner) space() {
+	for len(s.rest) > 0 {
+		switch s.rest[0] {
+		case ' ', '\n', '\t', '\r':
+			s.rest = s.rest[1:]
+		default:
+			return
+		}
+	}
+}
+
+// byte takes c if it comes next.
+func (s *scanner) byte(c byte) bool {
+	s.space()
+	if len(s.rest) == 0 || s.rest[0] != c {
+		return false
+	}
+	s.rest = s.rest[1:]
+	return true
+}
+
+func (s *scanner) end() bool {
+	s.space()
+	return len(s.rest) == 0
+}
+
+// key takes a key and its colon; "" if there is none, or it is not plain ASCII.
+func (s *scanner) key() string {
+	if !s.byte('"') {
+		return ""
+	}
+	for i, c := range s.rest {
+		switch {
+		case c == '"':
+			key := s.rest[:i]
+			if s.rest = s.rest[i+1:]; !s.byte(':') {
+				return ""
+			}
+			return knownKey(key)
+		case c < ' ' || c == '\\' || c >= utf8.RuneSelf:
+			return ""
+		}
+	}
+	return ""
+}
+
+// knownKey is the key as a string that need not be made.
+func knownKey(key []byte) string {
+	switch string(key) {
+	case "timestampMillis":
+		return "timestampMillis"
+	case "step":
+		return "step"
+	case "value":
+		return "value"
+	case "values":
+		return "values"
+	case "totalItemCount":
+		return "totalItemCount"
+	}
+	return ""
+}
+
+// text takes a string. One with escapes, or that is no UTF-8, takes the long way.
+func (s *scanner) text() (string, bool) {
+	if s.space(); len(s.rest) == 0 || s.rest[0] != '"' {
+		return "", false
+	}
+	end := endOfString(s.rest, 0)
+	token := s.rest[:end]
+	if end < 2 || token[end-1] != '"' {
+		return "", false
+	}
+	s.rest = s.rest[end:]
+	for _, c := range token[1 : end-1] {
+		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			var text string
+			err := json.Unmarshal(token, &text)
+			return text, err == nil
+		}
+	}
+	return string(token[1 : end-1]), true
+}
+
+// int takes an integer of at most 18 digits.
+func (s *scanner) int() (int64, bool) {
+	token := s.number()
+	digits, negative := token, false
+	if len(digits) > 0 && digits[0] == '-' {
+		digits, negative = digits[1:], true
+	}
+	if len(digits) == 0 || len(digits) > 18 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}
+
+// float takes a number, or one as text.
+func (s *scanner) float() (float64, bool) {
+	if s.space(); len(s.rest) > 0 && s.rest[0] == '"' {
+		text, ok := s.text()
+		if !ok {
+			return 0, false
+		}
+		f, err := parseFloat(text)
+		return f, err == nil
+	}
+	token := s.number()
+	if len(token) == 0 {
+		return 0, false
+	}
+	if f, ok := short(token); ok {
+		return f, true
+	}
+	f, err := strconv.ParseFloat(string(token), 64)
+	return f, err == nil || math.IsInf(f, 0)
+}
+
+// number takes a number of JSON's grammar; nil if there is none.
+func (s *scanner) number() []byte {
+	s.space()
+	b, i := s.rest, 0
+	digits := func() bool {
+		from := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		return i > from
+	}
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	whole := i
+	if !digits() || b[whole] == '0' && i > whole+1 {
+		return nil
+	}
+	if i < len(b) && b[i] == '.' {
+		if i++; !digits() {
+			return nil
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return nil
+		}
+	}
+	s.rest = b[i:]
+	return b[:i]
+}
+
+// short converts a number without an exponent whose digits fit into a double exactly: so does the power of ten, and
+// their quotient is rounded once, as it should be.
+func short(token []byte) (float64, bool) {
+	const most = 15
+	var (
+		mantissa int64
+		n, frac  int
+		point    bool
+	)
+	negative := token[0] == '-'
+	if negative {
+		token = token[1:]
+	}
+	for _, c := range token {
+		switch {
+		case c == '.':
+			point = true
+		case c >= '0' && c <= '9' && n < most:
+			mantissa = 10*mantissa + int64(c-'0')
+			if n++; point {
+				frac++
+			}
+		default:
+			return 0, false
+		}
+	}
+	f := float64(mantissa) / pow10[frac]
+	if negative {
+		f = -f
+	}
+	return f, true
+}
+
+var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
