@@ -14,7 +14,7 @@ type classes map[migrate.Code]*class
 
 type class struct {
 	count    int64
-	runs     int64
+	runs     byScope
 	last     migrate.RunRef
 	examples []example
 }
@@ -30,11 +30,11 @@ const maxExamples = 3
 func (cs classes) add(run migrate.RunRef, p migrate.Problem) {
 	c := cs[p.Code]
 	if c == nil {
-		c = &class{}
+		c = &class{runs: byScope{}}
 		cs[p.Code] = c
 	}
 	if c.count == 0 || c.last != run {
-		c.runs++
+		c.runs[run.Scope]++
 		c.last = run
 	}
 	c.count++
@@ -85,7 +85,7 @@ func (cs classes) printAs(w io.Writer, title string, lossy bool, others map[migr
 			title = ""
 		}
 		text := cmp.Or(others[m.code], m.text)
-		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.code, count(c.count), plural(c.runs, "run"), text)
+		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.code, count(c.count), c.runs, text)
 		for _, e := range c.examples {
 			fmt.Fprintf(w, "    %s: %s\n", shown(e.run.String()), shownProblem(e.problem))
 		}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,26 +15,51 @@ import (
 	"github.com/nexport-go/migrate/neptune"
 )
 
-func connect(f neptuneFlags, log *slog.Logger) (connection, error) {
+// connect makes a connection, and asks the server what it is unless the flags say so.
+func connect(ctx context.Context, f neptuneFlags, log *slog.Logger) (connection, error) {
+	cfg, err := f.config(log)
+	if err != nil {
+		return connection{}, err
+	}
+	to := connection{address: withoutSecrets(cmp.Or(cfg.URL, addressIn(cfg.APIToken)))}
+	if f.Exporter == autoExporter {
+		if cfg.Generation, err = neptune.Detect(ctx, cfg); err != nil {
+			return connection{}, fmt.Errorf("find out which Neptune %s is: %w", to.address, err)
+		}
+	}
+	src, err := neptune.New(cfg)
+	if err != nil {
+		return connection{}, usageOrCredentials(err)
+	}
+	to.service, to.generation = src, cfg.Generation
+	return to, nil
+}
+
+// config is what the flags and the environment say. What is wrong with it is wrong usage, unless it
+// is the token.
+func (f neptuneFlags) config(log *slog.Logger) (neptune.Config, error) {
 	cfg, err := neptune.FromEnv(os.Getenv)
 	if err != nil {
-		return connection{}, usage(err)
+		return cfg, usage(err)
 	}
 	cfg.Projects = nil // the flags choose
-	if f.APIToken != "" {
-		cfg.APIToken = f.APIToken
-	}
+	cfg.APIToken = cmp.Or(f.APIToken, cfg.APIToken)
 	cfg.URL, cfg.CABundle, cfg.ClientCert, cfg.ClientKey = f.NeptuneURL, f.CABundle, f.ClientCert, f.ClientKey
 	cfg.RunsQuery, cfg.IncludeArchived, cfg.IncludePreviews = f.RunsQuery, f.IncludeArchivedRuns, f.IncludeMetricPreviews
 	cfg.Rate, cfg.Timeout, cfg.Log = f.Rate, cmp.Or(f.Timeout, cfg.Timeout), log
-	src, err := neptune.New(cfg)
-	if errors.Is(err, migrate.ErrUnauthorized) {
-		return connection{}, err
+	cfg.Generation = neptune.Neptune3
+	if f.Exporter == exporters[neptune.Neptune2] {
+		cfg.Generation = neptune.Neptune2
 	}
-	if err != nil {
-		return connection{}, usage(err)
+	_, err = neptune.New(cfg) // sends nothing
+	return cfg, usageOrCredentials(err)
+}
+
+func usageOrCredentials(err error) error {
+	if err == nil || errors.Is(err, migrate.ErrUnauthorized) {
+		return err
 	}
-	return connection{src, withoutSecrets(cmp.Or(cfg.URL, addressIn(cfg.APIToken)))}, nil
+	return usage(err)
 }
 
 // addressIn is the server's address that is in an API token, for manifests and reports.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/neptune"
 	"github.com/nexport-go/migrate/parquetstore"
 )
 
@@ -14,13 +17,14 @@ import (
 type exportFlags struct {
 	chooseFlags
 	neptuneFlags
-	DataPath  string `short:"d" help:"Directory to write the archive's Parquet files to (default ${default})." default:"./exports/data" placeholder:"DIR"`
-	FilesPath string `short:"f" help:"Directory to write the runs' files to (default ${default})." default:"./exports/files" placeholder:"DIR"`
-	Overwrite bool   `help:"Export finished runs again too. The copy in the archive stays until the new one is whole; runs that Neptune does not have any more are set aside."`
-	Update    bool   `help:"Export finished runs again that were modified in Neptune since."`
-	Jobs      int    `short:"j" help:"Runs exported at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
-	DryRun    bool   `help:"Say what would be exported, with an estimate of requests and bytes, and write nothing."`
-	JSON      bool   `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
+	Scope     []string `help:"What to export: ${enum}, separated by commas (default ${scopes}; Neptune 3.x has runs only)." enum:"runs,models,model_versions" placeholder:"SCOPES"`
+	DataPath  string   `short:"d" help:"Directory to write the archive's Parquet files to (default ${default})." default:"./exports/data" placeholder:"DIR"`
+	FilesPath string   `short:"f" help:"Directory to write the runs' files to (default ${default})." default:"./exports/files" placeholder:"DIR"`
+	Overwrite bool     `help:"Export finished runs again too. The copy in the archive stays until the new one is whole; what Neptune does not have any more is set aside."`
+	Update    bool     `help:"Export finished runs again that were modified in Neptune since."`
+	Jobs      int      `short:"j" help:"Runs exported at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
+	DryRun    bool     `help:"Say what would be exported, with an estimate of requests and bytes, and write nothing."`
+	JSON      bool     `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
 
 	connect connector // nil: connect
 }
@@ -41,7 +45,8 @@ type exportCmd struct {
 func (exportCmd) Help() string {
 	return `Runs that are finished in the archive are left alone, and those of an interrupted export, or exported
 with fewer attributes, are completed: the same command may be given again at any time. With --update
-runs that have changed since are exported again, with --overwrite all are.
+runs that have changed since are exported again, with --overwrite all are. What is said of runs holds for
+the models and model versions of Neptune 2.x as well; they are exported too, unless --scope says otherwise.
 
 The archive can be read by the Python tool neptune-exporter, and by anything that reads Parquet;
 "nexport summary" shows it, "nexport load" loads it into MLflow.
@@ -50,6 +55,7 @@ Examples:
   nexport export -p team/project
   nexport export -p team/project -r '^RUN-1' -c parameters -c metrics -a '^train/' -a lr
   nexport export -w team --project-exclude '^test' --exclude files --data-path backup/data --files-path backup/files
+  nexport export -p team/project --scope runs --exporter neptune2
   nexport export -p team/project --neptune-url https://neptune.example.com --ca-bundle ca.pem --dry-run
 
 The API token is that of NEPTUNE_API_TOKEN. HTTPS_PROXY and NO_PROXY are heeded.
@@ -92,18 +98,44 @@ func (f *exportFlags) begin(ctx context.Context, io *stdio, log *slog.Logger) (*
 	if f.APIToken != "" {
 		log.Warn("others can see --api-token while the command runs; better set NEPTUNE_API_TOKEN")
 	}
-	neptune, err := f.dial()(f.neptuneFlags, log)
+	f.temp = filepath.Join(f.FilesPath, tempName)
+	server, err := f.dial()(ctx, f.neptuneFlags, log)
 	if err != nil {
 		return nil, err
 	}
-	names, err := f.resolve(ctx, neptune, os.Getenv("NEPTUNE_PROJECT"))
+	log.Info("connected", "to", server.address, "generation", exporters[server.generation])
+	scopes, err := f.scopesOf(server.generation)
+	if err != nil {
+		return nil, usage(err)
+	}
+	names, err := f.resolve(ctx, server, os.Getenv("NEPTUNE_PROJECT"))
 	if err != nil {
 		return nil, err
 	}
-	j := &exportJob{flags: f, io: io, log: log, neptune: neptune, sel: f.selection(ids), view: newExportView(len(names))}
-	j.source = &projects{Source: neptune, names: names, ids: ids, listed: j.view.listed}
+	view := newExportView(server.generation.String(), len(names))
+	j := &exportJob{flags: f, io: io, log: log, neptune: server, sel: f.selection(ids), view: view}
+	j.source = &projects{Source: server, names: names, scopes: scopes, ids: ids, listed: j.view.listed}
+	if f.setsAside() {
+		j.source.seen = newSeenRuns()
+	}
 	j.source.begin()
 	return j, nil
+}
+
+// scopesOf are the scopes to export from a Neptune of a generation.
+func (f *exportFlags) scopesOf(g neptune.Generation) ([]migrate.Scope, error) {
+	chosen := scopesNamed(f.Scope)
+	onlyRuns := []migrate.Scope{migrate.ScopeRun}
+	switch {
+	case g != neptune.Neptune2 && len(chosen) > 0 && !slices.Equal(chosen, onlyRuns):
+		return nil, errors.New("--scope: Neptune 3.x has no models and model versions: export its runs, with --scope runs or without --scope")
+	case len(chosen) > 0:
+		return chosen, nil
+	case g == neptune.Neptune2:
+		return allScopes, nil
+	default:
+		return onlyRuns, nil
+	}
 }
 
 // dial gives what connects to Neptune.
@@ -125,17 +157,21 @@ func (j *exportJob) export(ctx context.Context, sink migrate.Sink, target string
 	}
 	j.target = target
 	j.archive, err = parquetstore.Create(j.flags.DataPath, j.flags.FilesPath, parquetstore.Config{
-		Source: j.neptune.address, Renew: renew, Outdated: j.view.outdated,
+		Source: j.neptune.origin(), Renew: renew, Outdated: j.view.outdated,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.archive.Close()) }()
+	removeTemp, err := makeTemp(j.flags.temp)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, removeTemp()) }()
 	out := newExportOutput(j)
 	stages := []migrate.Stage{migrate.StageExport}
 	if sink != nil {
 		stages = append(stages, migrate.StageLoad)
-		sink = &archivedSink{sink, j.archive}
 	}
 	stop := j.view.show(j.io.term, stages, j.flags.Jobs)
 	report, err := migrate.Run(ctx, migrate.Job{
@@ -158,21 +194,4 @@ type watchedStore struct {
 // PutRun puts a run into the archive.
 func (s *watchedStore) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
 	return s.Store.PutRun(ctx, run, s.view.watch(run.RunRef, r))
-}
-
-// archivedSink receives runs with what the archive knows of them: Neptune may know a run as modified later,
-// and the target must not take an older copy for that.
-type archivedSink struct {
-	migrate.Sink
-	archive *parquetstore.Store
-}
-
-// PutRun puts a run into the target.
-func (s *archivedSink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
-	archived, err := s.archive.Run(ctx, run.RunRef)
-	if err != nil {
-		return migrate.Result{}, err
-	}
-	archived.Filter = run.Filter
-	return s.Sink.PutRun(ctx, archived, r)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/migratetest"
+	"github.com/nexport-go/migrate/neptune"
 	"github.com/nexport-go/migrate/parquetstore"
 )
 
@@ -26,7 +28,7 @@ import (
 type fakeNeptune struct {
 	migratetest.Memory
 	archived bool             // show archived runs
-	broken   map[string]error // projects that cannot be listed
+	broken   map[string]error // what cannot be listed: projects, or some of their scopes as "project model"
 	opened   func(run migrate.RunInfo)
 
 	mu    sync.Mutex
@@ -44,9 +46,11 @@ func (n *fakeNeptune) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2
 			}
 		}
 		for _, p := range sel.Projects {
-			if err := n.broken[p]; err != nil {
-				yield(migrate.RunInfo{}, err)
-				return
+			for _, scope := range sel.Scopes {
+				if err := cmp.Or(n.broken[p], n.broken[p+" "+string(scope)]); err != nil {
+					yield(migrate.RunInfo{}, err)
+					return
+				}
 			}
 		}
 	}
@@ -87,9 +91,13 @@ func (n *fakeNeptune) Projects(_ context.Context, workspace string) ([]string, e
 
 // add adds a run with a parameter, a metric and a file.
 func (n *fakeNeptune) add(project, id string, modified int64) {
+	n.addTo(migrate.ScopeRun, project, id, modified)
+}
+
+func (n *fakeNeptune) addTo(scope migrate.Scope, project, id string, modified int64) {
 	n.Add(migratetest.Run{
 		Info: migrate.RunInfo{
-			RunRef: migrate.RunRef{Project: project, ID: id}, SysID: "S-" + id, Size: 1000,
+			RunRef: migrate.RunRef{Project: project, ID: id, Scope: scope}, SysID: "S-" + id, Size: 1000,
 			Created: time.UnixMilli(1).UTC(), Modified: time.UnixMilli(modified).UTC(),
 		},
 		Chunks: []migrate.Chunk{
@@ -113,30 +121,41 @@ func world() *fakeNeptune {
 	return n
 }
 
+// world2 is a Neptune 2 with models.
+func world2() *fakeNeptune {
+	n := world()
+	n.addTo(migrate.ScopeModel, "ws/a", "A-MOD", 1000)
+	n.addTo(migrate.ScopeModelVersion, "ws/a", "A-MOD-1", 1000)
+	n.addTo(migrate.ScopeModelVersion, "ws/a", "A-MOD-2", 1000)
+	n.addTo(migrate.ScopeModelVersion, "ws/a", "A-MOD-archived", 1000)
+	return n
+}
+
 // commands runs the command line in a directory of its own.
 type commands struct {
-	t       *testing.T
-	dir     string
-	neptune *fakeNeptune
+	t          *testing.T
+	dir        string
+	neptune    *fakeNeptune
+	generation neptune.Generation // that the server is of
 }
 
 // run gives the exit code, and what the command wrote.
 func (c commands) run(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
 	var all cli
-	dial := func(f neptuneFlags, _ *slog.Logger) (connection, error) {
+	dial := func(_ context.Context, f neptuneFlags, _ *slog.Logger) (connection, error) {
 		n := &fakeNeptune{archived: f.IncludeArchivedRuns, broken: c.neptune.broken}
 		if f.IncludeArchivedRuns == c.neptune.archived {
 			n = c.neptune
 		} else {
-			for run := range c.neptune.Memory.Runs(ctx, migrate.Selection{}) {
+			for run := range c.neptune.Memory.Runs(ctx, migrate.Selection{Scopes: allScopes}) {
 				held, _ := c.neptune.Get(run.RunRef)
 				n.Add(held)
 			}
 		}
-		return connection{n, "https://neptune.test"}, nil
+		return connection{n, c.generation, "https://neptune.test"}, nil
 	}
-	all.Export.connect, all.Migrate.connect = dial, dial
+	all.Export.connect, all.ExportModels.connect, all.Migrate.connect = dial, dial, dial
 	parser, err := kong.New(&all, kong.Exit(func(int) { panic("exit") }), kong.BindTo(ctx, (*context.Context)(nil)), vars())
 	if err != nil {
 		c.t.Fatal(err)
@@ -170,7 +189,13 @@ func (c commands) want(code int, lines string, args ...string) string {
 	return stdout
 }
 
-func newCommands(t *testing.T) commands { return commands{t, t.TempDir(), world()} }
+func newCommands(t *testing.T) commands {
+	return commands{t, t.TempDir(), world(), neptune.Neptune3}
+}
+
+func newCommands2(t *testing.T) commands {
+	return commands{t, t.TempDir(), world2(), neptune.Neptune2}
+}
 
 // archive lists what the archive has, as "project/id".
 func (c commands) archive() string {
@@ -181,7 +206,7 @@ func (c commands) archive() string {
 	}
 	defer store.Close()
 	var runs []string
-	for run, err := range store.Runs(c.t.Context(), migrate.Selection{}) {
+	for run, err := range store.Runs(c.t.Context(), migrate.Selection{Scopes: allScopes}) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -211,7 +236,7 @@ func TestExport(t *testing.T) {
 	}
 	if manifests, err := filepath.Glob(filepath.Join(c.dir, "data", "*", "*_manifest.json")); err != nil || len(manifests) != 3 {
 		t.Fatal(manifests, err)
-	} else if text, err := os.ReadFile(manifests[0]); err != nil || !bytes.Contains(text, []byte(`"source": "https://neptune.test"`)) {
+	} else if text, err := os.ReadFile(manifests[0]); err != nil || !bytes.Contains(text, []byte(`"source": "https://neptune.test (Neptune 3.x)"`)) {
 		t.Errorf("%v: the manifest does not say where the run is from: %s", err, text)
 	}
 }
@@ -317,7 +342,7 @@ func TestExportOverwrite(t *testing.T) {
 	c.holds("ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3 ws/a/RUN-archived")
 	next.broken = nil
 
-	c.want(0, "1 run exported\nNeptune does not have these runs any more; their copies were set aside:\nws/a/RUN-2: \n.removed-at-source",
+	c.want(0, "1 run exported\nNeptune does not have these any more; their copies were set aside:\nws/a/RUN-2: \n.removed-at-source",
 		"export", "-p", "ws/a", "--overwrite")
 	c.holds("ws/a/RUN-1 ws/a/RUN-archived")
 	aside, err := filepath.Glob(filepath.Join(c.dir, "data", "*", "*.removed-at-source"))
@@ -375,6 +400,72 @@ func TestExportListing(t *testing.T) {
 	c.want(exitUnauthorized, `{"project":"ws/a","runs":3,"error":"no such luck"}`, "export", "-w", "ws", "--json")
 }
 
+// TestExportListingScopes exports runs where models cannot be listed, and the other way round.
+func TestExportListingScopes(t *testing.T) {
+	c := newCommands2(t)
+	c.neptune.broken = map[string]error{"ws/a model": errors.New("no models today")}
+	c.want(1, "3 runs, 1 model and 2 model versions exported\nProjects whose runs, models and model versions could not all be listed\nws/a: no models today", "export", "-p", "ws/a")
+	c = newCommands2(t)
+	c.neptune.broken = map[string]error{"ws/a ": errors.New("no runs today")}
+	c.want(0, "1 model and 2 model versions exported", "export", "-p", "ws/a", "--scope", "models,model_versions")
+	c.want(1, "3 runs exported\n1 model and 2 model versions there already\nws/a: no runs today", "export", "-p", "ws/a")
+}
+
+// TestExportModels exports runs, models and model versions, together and each.
+func TestExportModels(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ids")
+	if err := os.WriteFile(file, []byte("S-A-MOD\nRUN-3\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"export -p ws/a":                         "3 runs, 1 model and 2 model versions exported to",
+		"export -p ws/a --scope runs":            "3 runs exported to",
+		"export -p ws/a --scope model_versions":  "2 model versions exported to",
+		"export -p ws/a --scope models,runs":     "3 runs and 1 model exported to",
+		"export -p ws/a -r MOD":                  "1 model and 2 model versions exported to",
+		"export -p ws/a --runs-file " + file:     "1 run and 1 model exported to",
+		"export -p ws/a --include-archived-runs": "4 runs, 1 model and 3 model versions exported to",
+		"export-models -p ws/a":                  "1 model and 2 model versions exported to",
+		"export-models -p ws/a --scope models":   "1 model exported to",
+		"export-models -p ws/b":                  "0 models exported to",
+	} {
+		c := newCommands2(t)
+		c.want(0, want+"\nfrom Neptune 2.x in", strings.Fields(args)...)
+		c.want(0, `"moved":{"runs":0,`, append(strings.Fields(args), "--json")...)
+	}
+	c := newCommands2(t)
+	c.want(0, `"generation":"neptune2"`+"\n"+`"projects":[{"project":"ws/a","runs":3,"models":1,"model_versions":2}],"selected":6,"scopes":{"model":1,"model_version":2,"run":3}`,
+		"export", "-p", "ws/a", "--json")
+	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-2 ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3")
+	c.want(0, "0 runs exported\n3 runs, 1 model and 2 model versions there already", "export", "-p", "ws/a")
+	c.want(1, "no models and model versions in Neptune for -r RUN", "export-models", "-p", "ws/a", "-r", "RUN")
+	c.generation = neptune.Neptune3
+	c.want(exitUsage, "Neptune 3.x has no models", "export-models", "-p", "ws/a")
+}
+
+// TestExportModelShards checks that each model is in one shard.
+func TestExportModelShards(t *testing.T) {
+	c := newCommands2(t)
+	for _, s := range []string{"1/2", "2/2"} {
+		c.want(0, "exported", "export", "-p", "ws/a", "--shard", s)
+	}
+	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-2 ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3")
+}
+
+// TestExportModelsOverwrite sets aside models that are gone, but not where none are shown at all.
+func TestExportModelsOverwrite(t *testing.T) {
+	c := newCommands2(t)
+	c.want(0, "", "export", "-p", "ws/a", "--include-archived-runs")
+	next := world()
+	next.addTo(migrate.ScopeModelVersion, "ws/a", "A-MOD-1", 2000)
+	next.addTo(migrate.ScopeModelVersion, "ws/a", "A-MOD-archived", 2000)
+	c.neptune = next
+	c.want(0, "3 runs exported\nNeptune shows no models at all", "export", "-p", "ws/a", "--overwrite", "--scope", "runs,models")
+	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-2 ws/a/model_version/A-MOD-archived ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3 ws/a/RUN-archived")
+	c.want(0, "set aside:\nws/a/model_version/A-MOD-2: ", "export", "-p", "ws/a", "--overwrite")
+	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-archived ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3 ws/a/RUN-archived")
+}
+
 func TestExportNothing(t *testing.T) {
 	c := newCommands(t)
 	c.want(1, "no runs in Neptune for -r nope", "export", "-p", "ws/a", "-r", "nope")
@@ -401,7 +492,9 @@ func TestExportUsage(t *testing.T) {
 		"-p ws/a -c metrics --exclude files":    "not both",
 		"-p ws/a -c pictures":                   "parameters",
 		"-p ws/a --shard 5/2":                   `"5/2" is no part`,
-		"-p ws/a --exporter neptune2":           "this version reads Neptune 3 only",
+		"-p ws/a --scope models":                "Neptune 3.x has no models and model versions",
+		"-p ws/a --scope runs,models":           "--scope runs or without --scope",
+		"-p ws/a --scope experiments":           "model_versions",
 		"-p ws/a --exporter neptune4":           "neptune3",
 		"-p ws/a --jobs 0":                      "--jobs must be at least 1",
 		"-p ws/a --rate=-1":                     "--rate must not be negative",
@@ -418,7 +511,7 @@ func TestExportUsage(t *testing.T) {
 
 func TestExportDryRun(t *testing.T) {
 	c := newCommands(t)
-	c.want(0, "Dry run: nothing was written. From https://neptune.test\nws/a: 3 runs\n3 runs to be exported\nattributes: 3 file, 3 float, 3 float_series\nat least 8 requests; about 3.0 kB in Neptune",
+	c.want(0, "Dry run: nothing was written. From Neptune 3.x at https://neptune.test to\nws/a: 3 runs\n3 runs to be exported\nattributes: 3 file, 3 float, 3 float_series\nat least 8 requests; about 3.0 kB in Neptune",
 		"export", "-p", "ws/a", "--dry-run")
 	if left, err := os.ReadDir(c.dir); err != nil || len(left) > 0 {
 		t.Errorf("something was written: %v, %v", left, err)
@@ -489,21 +582,49 @@ func TestMigrate(t *testing.T) {
 
 func TestRequestsFor(t *testing.T) {
 	for name, test := range map[string]struct {
-		runs    int64
-		classes map[string]int64
-		want    int64
+		runs  int64
+		kinds map[migrate.Kind]int64
+		want  int64
 	}{
 		"empty runs":      {16, nil, 1},
-		"small runs":      {33, map[string]int64{"parameters": 330}, 3},
-		"many parameters": {2, map[string]int64{"parameters": 8_001}, 3},
-		"short metrics":   {1, map[string]int64{"metrics": 1_001}, 1 + 2},
-		"series":          {10, map[string]int64{"series": 10}, 1 + 10},
-		"few series":      {10, map[string]int64{"series": 3}, 1 + 3},
-		"many series":     {2, map[string]int64{"series": 402}, 1 + 6},
-		"files":           {1, map[string]int64{"files": 33}, 1 + 33 + 2},
+		"small runs":      {33, map[migrate.Kind]int64{migrate.KindInt: 330}, 3},
+		"many parameters": {2, map[migrate.Kind]int64{migrate.KindInt: 8_001}, 3},
+		"short metrics":   {1, map[migrate.Kind]int64{migrate.KindFloatSeries: 1_001}, 1 + 2},
+		"series":          {10, map[migrate.Kind]int64{migrate.KindStringSeries: 10}, 1 + 10},
+		"few series":      {10, map[migrate.Kind]int64{migrate.KindStringSeries: 3}, 1 + 3},
+		"many series":     {2, map[migrate.Kind]int64{migrate.KindStringSeries: 402}, 1 + 6},
+		"files":           {1, map[migrate.Kind]int64{migrate.KindFile: 33}, 1 + 33 + 2},
 	} {
-		if got := requestsFor(test.runs, test.classes); got != test.want {
+		if got := requestsFor(neptune.Neptune3, test.runs, test.kinds); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+func TestRequestsFor2(t *testing.T) {
+	kinds := map[migrate.Kind]int64{
+		migrate.KindInt: 100, migrate.KindFloatSeries: 3, migrate.KindStringSeries: 4, migrate.KindFile: 5,
+		migrate.KindArtifact: 6, migrate.KindFileSet: 7, migrate.KindFileSeries: 8,
+	}
+	if got, want := requestsFor(neptune.Neptune2, 2, kinds), int64(2+3+4+5+6+2*7+3*8); got != want {
+		t.Errorf("%d, want %d", got, want)
+	}
+}
+
+// TestSpread keeps few of many, at equal distances, and all of few.
+func TestSpread(t *testing.T) {
+	for _, all := range []int{0, 1, perSample, perSample + 1, 2*perSample + 1, 1_000, 12_345} {
+		var s spread
+		for i := range all {
+			s.add(migrate.RunInfo{Size: int64(i)})
+		}
+		if s.all != int64(all) || len(s.kept) > perSample || len(s.kept) < min(all, perSample/2) {
+			t.Fatalf("of %d: %d kept, %d counted", all, len(s.kept), s.all)
+		}
+		for i, run := range s.kept {
+			if run.Size != int64(i)*max(s.step, 1) {
+				t.Fatalf("of %d: the %d-th is %d, at steps of %d", all, i, run.Size, s.step)
+			}
 		}
 	}
 }

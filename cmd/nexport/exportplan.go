@@ -10,6 +10,7 @@ import (
 	"os"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/neptune"
 	"github.com/nexport-go/migrate/parquetstore"
 )
 
@@ -26,6 +27,18 @@ type jsonPlan struct {
 	Bytes      int64                  `json:"bytes"`      // as Neptune counts them; 0 if it does not say
 }
 
+// plan is a jsonPlan with its runs counted by scope.
+type plan struct {
+	jsonPlan
+	export, complete, renew, keep byScope
+}
+
+// json fills in the counts.
+func (p plan) json() *jsonPlan {
+	p.Export, p.Complete, p.Renew, p.Keep = p.export.sum(), p.complete.sum(), p.renew.sum(), p.keep.sum()
+	return &p.jsonPlan
+}
+
 // perSample is of how many runs of a project the attributes are looked at.
 const perSample = 50
 
@@ -38,11 +51,14 @@ func (j *exportJob) plan(ctx context.Context) error {
 	if archive != nil {
 		defer archive.Close()
 	}
-	p := jsonPlan{Attributes: map[migrate.Kind]int64{}}
+	p := plan{jsonPlan{Attributes: map[migrate.Kind]int64{}}, byScope{}, byScope{}, byScope{}, byScope{}}
 	for _, name := range j.source.names {
 		runs, err := j.source.list(ctx, name, j.sel)
-		if err != nil && ctx.Err() != nil {
-			return err
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			break // and it is noted
 		}
 		if err := j.planRuns(ctx, archive, runs, &p); err != nil {
 			return err
@@ -64,9 +80,12 @@ func openIfThere(data, files string) (*parquetstore.Store, error) {
 }
 
 // planRuns adds the runs of one project.
-func (j *exportJob) planRuns(ctx context.Context, archive *parquetstore.Store, runs *runList, p *jsonPlan) error {
-	var todo []migrate.RunInfo
-	for run := range runs.take() {
+func (j *exportJob) planRuns(ctx context.Context, archive *parquetstore.Store, runs *runList, p *plan) error {
+	var todo spread
+	for run, err := range runs.take() {
+		if err != nil {
+			return err
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -76,14 +95,14 @@ func (j *exportJob) planRuns(ctx context.Context, archive *parquetstore.Store, r
 			return err
 		}
 		if !keep {
-			todo = append(todo, run)
+			todo.add(run)
 			p.Bytes += run.Size
 		}
 	}
 	return j.sample(ctx, todo, p)
 }
 
-func (j *exportJob) planRun(ctx context.Context, archive *parquetstore.Store, run migrate.RunInfo, p *jsonPlan) (keep bool, err error) {
+func (j *exportJob) planRun(ctx context.Context, archive *parquetstore.Store, run migrate.RunInfo, p *plan) (keep bool, err error) {
 	stands := parquetstore.Absent
 	if archive != nil {
 		if stands, err = archive.Standing(ctx, run); err != nil {
@@ -92,40 +111,58 @@ func (j *exportJob) planRun(ctx context.Context, archive *parquetstore.Store, ru
 	}
 	switch {
 	case stands == parquetstore.Absent:
-		p.Export++
+		p.export[run.Scope]++
 	case stands == parquetstore.Unfinished:
-		p.Complete++
+		p.complete[run.Scope]++
 	case j.flags.Overwrite, j.flags.Update && stands == parquetstore.Outdated:
-		p.Renew++
+		p.renew[run.Scope]++
 	default:
-		p.Keep++
+		p.keep[run.Scope]++
 		return true, nil
 	}
 	return false, nil
 }
 
-// sample looks at the attributes of some runs and infers those of all.
-func (j *exportJob) sample(ctx context.Context, runs []migrate.RunInfo, p *jsonPlan) error {
-	step := max(1, (len(runs)+perSample-1)/perSample)
-	var looked int64
-	sum := map[migrate.Kind]int64{}
-	for i := 0; i < len(runs); i += step {
-		if err := j.countAttributes(ctx, runs[i], sum); err != nil {
-			return fmt.Errorf("look at the attributes of %s: %w", runs[i].RunRef, err)
+// spread keeps some of many runs, at equal distances.
+type spread struct {
+	kept []migrate.RunInfo // at most perSample
+	all  int64
+	step int64 // every so many is kept; 0 is 1
+}
+
+func (s *spread) add(run migrate.RunInfo) {
+	s.step = max(s.step, 1)
+	if s.all%s.step == 0 && len(s.kept) == perSample {
+		s.step *= 2
+		for i := range perSample / 2 {
+			s.kept[i] = s.kept[2*i]
 		}
-		looked++
+		s.kept = s.kept[:perSample/2]
 	}
+	if s.all%s.step == 0 {
+		s.kept = append(s.kept, run)
+	}
+	s.all++
+}
+
+// sample looks at the attributes of some runs and infers those of all.
+func (j *exportJob) sample(ctx context.Context, runs spread, p *plan) error {
+	looked := int64(len(runs.kept))
 	if looked == 0 {
 		return nil
 	}
-	p.Sampled += looked
-	classes := map[string]int64{}
-	for kind, n := range sum {
-		n = n * int64(len(runs)) / looked
-		p.Attributes[kind] += n
-		classes[classOf(kind)] += n
+	sum := map[migrate.Kind]int64{}
+	for _, run := range runs.kept {
+		if err := j.countAttributes(ctx, run, sum); err != nil {
+			return fmt.Errorf("look at the attributes of %s: %w", run.RunRef, err)
+		}
 	}
-	p.Requests += requestsFor(int64(len(runs)), classes)
+	p.Sampled += looked
+	for kind, n := range sum {
+		sum[kind] = n * runs.all / looked
+		p.Attributes[kind] += sum[kind]
+	}
+	p.Requests += requestsFor(j.neptune.generation, runs.all, sum)
 	return nil
 }
 
@@ -150,7 +187,7 @@ func (j *exportJob) countAttributes(ctx context.Context, run migrate.RunInfo, su
 	return nil
 }
 
-// What one request to Neptune can have, at most.
+// What one request to Neptune 3 can have, at most.
 const (
 	runsAtOnce   = 16    // values of small runs
 	valuesAtOnce = 4_000 // attributes of these
@@ -159,9 +196,38 @@ const (
 	linksAtOnce  = 32    // links to files of one run
 )
 
-// requestsFor is about the fewest requests that so many runs with so many attributes of each class take. Long
+// requestsFor is about the fewest requests that so many runs with so many attributes of each kind take. Long
 // series take more.
-func requestsFor(runs int64, classes map[string]int64) int64 {
+func requestsFor(g neptune.Generation, runs int64, kinds map[migrate.Kind]int64) int64 {
+	if g == neptune.Neptune2 {
+		return requestsFor2(runs, kinds)
+	}
+	classes := map[string]int64{}
+	for kind, n := range kinds {
+		classes[classOf(kind)] += n
+	}
+	return requestsFor3(runs, classes)
+}
+
+// requestsFor2 counts one request for the attributes of each run, one for each series of up to a page, and
+// what files need: a file its bytes, a set of files its preparation and its bytes, a series of images
+// its length, what is said of them, and one of them, and an artifact its list.
+func requestsFor2(runs int64, kinds map[migrate.Kind]int64) int64 {
+	sum := runs
+	for kind, n := range kinds {
+		switch kind {
+		case migrate.KindFloatSeries, migrate.KindStringSeries, migrate.KindFile, migrate.KindArtifact:
+			sum += n
+		case migrate.KindFileSet:
+			sum += 2 * n
+		case migrate.KindFileSeries:
+			sum += 3 * n
+		}
+	}
+	return sum
+}
+
+func requestsFor3(runs int64, classes map[string]int64) int64 {
 	sum := classes["files"] // one each for the bytes
 	var all int64
 	for _, n := range classes {
@@ -178,14 +244,14 @@ func requestsFor(runs int64, classes map[string]int64) int64 {
 // over divides and rounds up.
 func over(n, by int64) int64 { return (n + by - 1) / by }
 
-func (j *exportJob) printPlan(ctx context.Context, p jsonPlan) error {
+func (j *exportJob) printPlan(ctx context.Context, p plan) error {
 	result := j.source.err()
 	if chosen := j.unmatched(); result == nil && len(chosen) > 0 {
-		result = fmt.Errorf("no runs in Neptune for %s", chosen[0])
+		result = j.nothing(chosen[:1])
 	}
 	if j.flags.JSON {
 		sum := j.head()
-		sum.Plan, sum.ExitCode = &p, exitCode(ctx, result)
+		sum.Plan, sum.ExitCode = p.json(), exitCode(ctx, result)
 		if result != nil {
 			sum.Error = exitCoded(ctx, result).Error()
 		}
@@ -196,16 +262,16 @@ func (j *exportJob) printPlan(ctx context.Context, p jsonPlan) error {
 	return errors.Join(result, w.Flush())
 }
 
-func (j *exportJob) writePlan(w io.Writer, p jsonPlan) {
-	fmt.Fprintf(w, "Dry run: nothing was written. From %s to %s\n", j.neptune.address, shown(j.flags.DataPath))
+func (j *exportJob) writePlan(w io.Writer, p plan) {
+	fmt.Fprintf(w, "Dry run: nothing was written. From %s at %s to %s\n", j.neptune.generation, j.neptune.address, shown(j.flags.DataPath))
 	for _, s := range j.source.states {
-		fmt.Fprintf(w, "  %s: %s\n", shown(s.name), plural(int64(len(s.runs)), "run"))
+		fmt.Fprintf(w, "  %s: %s\n", shown(s.name), s.runs)
 	}
-	printCount(w, p.Export, "run", "to be exported")
-	printCount(w, p.Complete, "run", "there in part, to be completed")
-	printCount(w, p.Renew, "run", "to be exported again")
-	printCount(w, p.Keep, "run", "there already")
-	todo := p.Export + p.Complete + p.Renew
+	printThings(w, p.export, "to be exported")
+	printThings(w, p.complete, "there in part, to be completed")
+	printThings(w, p.renew, "to be exported again")
+	printThings(w, p.keep, "there already")
+	todo := p.export.sum() + p.complete.sum() + p.renew.sum()
 	if todo == 0 {
 		return
 	}

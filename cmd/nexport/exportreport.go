@@ -18,11 +18,11 @@ type exportOutput struct {
 	json    *json.Encoder
 	jsonErr error
 	removed []jsonRemoved
-	late    int64 // runs left as they are that were modified since
+	late    byScope // runs left as they are that were modified since
 }
 
 func newExportOutput(j *exportJob) *exportOutput {
-	return &exportOutput{job: j, json: jsonLines(j.io.out)}
+	return &exportOutput{job: j, json: jsonLines(j.io.out), late: byScope{}}
 }
 
 // jsonExported is a line of `export --json` for one stage of a run. The form is fixed in docs/cli-json.md.
@@ -37,9 +37,9 @@ func (o *exportOutput) observe(e migrate.Event) {
 	if !e.Done {
 		return
 	}
-	outdated := e.Stage == migrate.StageExport && e.Existed && o.job.view.isOutdated(e.Run)
+	outdated := e.Stage == migrate.StageExport && e.Existed && o.job.view.takeOutdated(e.Run)
 	if outdated {
-		o.late++
+		o.late[e.Run.Scope]++
 	}
 	switch {
 	case o.job.flags.JSON:
@@ -59,13 +59,16 @@ func (o *exportOutput) finish(ctx context.Context, report *migrate.Report, err e
 }
 
 func (o *exportOutput) result(report *migrate.Report, err error) error {
-	if err = errors.Join(err, o.job.source.err()); err != nil {
+	if err == nil { // else it may be the same again, and the report has it
+		err = o.job.source.err()
+	}
+	if err != nil {
 		return err
 	}
 	if result := outcome(report, nil); result != nil && !errors.Is(result, errPartial) {
 		return result
 	} else if chosen := o.job.unmatched(); len(chosen) > 0 {
-		return fmt.Errorf("no runs in Neptune for %s", strings.Join(chosen, ", "))
+		return o.job.nothing(chosen)
 	} else if result != nil {
 		return result
 	}
@@ -77,12 +80,17 @@ func (o *exportOutput) result(report *migrate.Report, err error) error {
 	return nil
 }
 
+// nothing says that flags chose nothing.
+func (j *exportJob) nothing(flags []string) error {
+	return fmt.Errorf("no %s in Neptune for %s", j.source.count().nouns(), strings.Join(flags, ", "))
+}
+
 // unmatched gives the flags that chose nothing.
 func (j *exportJob) unmatched() (flags []string) {
 	for _, id := range j.source.unmatched() {
 		flags = append(flags, "the ID "+id)
 	}
-	if f := j.flags; len(flags) == 0 && j.source.count() == 0 {
+	if f := j.flags; len(flags) == 0 && j.source.count().sum() == 0 {
 		if len(f.Runs) > 0 {
 			flags = append(flags, "-r "+f.Runs[0].String())
 		}
@@ -97,6 +105,7 @@ func (j *exportJob) unmatched() (flags []string) {
 type jsonExport struct {
 	Type        string                 `json:"type"` // "summary"
 	Source      string                 `json:"source"`
+	Generation  string                 `json:"generation"` // as with --exporter
 	DataPath    string                 `json:"data_path"`
 	FilesPath   string                 `json:"files_path"`
 	TrackingURI string                 `json:"tracking_uri,omitempty"`
@@ -105,6 +114,7 @@ type jsonExport struct {
 	Seconds     float64                `json:"seconds"`
 	Projects    []jsonProject          `json:"projects"`
 	Selected    int64                  `json:"selected"`
+	Scopes      map[string]int64       `json:"scopes"` // of these
 	Moved       migrate.Totals         `json:"moved"`
 	Existed     int64                  `json:"existed"`
 	Outdated    int64                  `json:"outdated"`
@@ -120,9 +130,11 @@ type jsonExport struct {
 
 // jsonProject is what came of the listing of a project.
 type jsonProject struct {
-	Project string `json:"project"`
-	Runs    int64  `json:"runs"`
-	Error   string `json:"error,omitempty"`
+	Project       string `json:"project"`
+	Runs          int64  `json:"runs"`
+	Models        int64  `json:"models,omitempty"`
+	ModelVersions int64  `json:"model_versions,omitempty"`
+	Error         string `json:"error,omitempty"`
 }
 
 // jsonLoaded is what migrate loaded.
@@ -158,7 +170,7 @@ func (o *exportOutput) summary(ctx context.Context, report *migrate.Report, resu
 	sum := o.job.head()
 	out := outcomesOf(report, migrate.StageExport)
 	sum.ExitCode, sum.Seconds = exitCode(ctx, result), report.Ended.Sub(report.Started).Seconds()
-	sum.Moved, sum.Existed, sum.Partial, sum.Failed, sum.Outdated = out.moved, out.existed, out.partial, out.failed, o.late
+	sum.Moved, sum.Existed, sum.Partial, sum.Failed, sum.Outdated = out.moved, out.existed, out.partial, out.failed, o.late.sum()
 	sum.Problems = o.job.view.stages[migrate.StageExport].classes.counts()
 	sum.Removed = append(sum.Removed, o.removed...)
 	if o.job.target != "" {
@@ -174,15 +186,19 @@ func (o *exportOutput) summary(ctx context.Context, report *migrate.Report, resu
 
 // head is what a summary says of the job itself.
 func (j *exportJob) head() jsonExport {
+	chosen := j.source.count()
 	sum := jsonExport{
-		Type: "summary", Source: j.neptune.address, DataPath: j.flags.DataPath, FilesPath: j.flags.FilesPath, DryRun: j.flags.DryRun,
-		Selected: j.source.count(), Projects: []jsonProject{}, Removed: []jsonRemoved{},
+		Type: "summary", Source: j.neptune.address, Generation: exporters[j.neptune.generation], DataPath: j.flags.DataPath, FilesPath: j.flags.FilesPath, DryRun: j.flags.DryRun,
+		Selected: chosen.sum(), Scopes: chosen.json(), Projects: []jsonProject{}, Removed: []jsonRemoved{},
 		Problems: map[migrate.Code]int64{}, Unmatched: append([]string{}, j.unmatched()...),
 	}
 	for _, s := range j.source.states {
-		p := jsonProject{Project: s.name, Runs: int64(len(s.runs))}
-		if s.err != nil {
-			p.Error = s.err.Error()
+		p := jsonProject{
+			Project: s.name, Runs: s.runs[migrate.ScopeRun],
+			Models: s.runs[migrate.ScopeModel], ModelVersions: s.runs[migrate.ScopeModelVersion],
+		}
+		if err := s.err(); err != nil {
+			p.Error = err.Error()
 		}
 		sum.Projects = append(sum.Projects, p)
 	}
@@ -204,12 +220,13 @@ func (o *exportOutput) print(ctx context.Context, report *migrate.Report) error 
 	w := bufio.NewWriter(o.job.io.out)
 	exported, loaded := o.job.view.stages[migrate.StageExport], o.job.view.stages[migrate.StageLoad]
 	took := report.Ended.Sub(report.Started)
-	left := printOutcomes(w, report, migrate.StageExport, "exported to "+shown(o.job.flags.DataPath)+" in "+span(took), exported.runs)
-	if n := o.late; n > 0 {
-		printCount(w, n, "run", "of these changed in Neptune since; --update exports them again")
-	}
+	text := fmt.Sprintf("exported to %s from %s in %s", shown(o.job.flags.DataPath), o.job.neptune.generation, span(took))
+	printOutcomes(w, exported, report.Moved[migrate.StageExport], text)
+	printThings(w, o.late, "of these changed in Neptune since; --update exports them again")
+	left := exported.left()
+	printThings(w, left, "not reached")
 	if o.job.target != "" {
-		left += printOutcomes(w, report, migrate.StageLoad, "loaded into "+o.job.target, 0)
+		printOutcomes(w, loaded, report.Moved[migrate.StageLoad], "loaded into "+o.job.target)
 	}
 	printProblems(w, exported, "exported", exportMeanings)
 	if o.job.target != "" {
@@ -218,26 +235,19 @@ func (o *exportOutput) print(ctx context.Context, report *migrate.Report) error 
 	printFailures(w, report)
 	o.printListings(w)
 	o.printRemoved(w)
-	if report.Err() != nil || left > 0 || ctx.Err() != nil {
+	if report.Err() != nil || left.sum() > 0 || ctx.Err() != nil {
 		fmt.Fprintln(w, "\nThe same command again leaves alone what is complete and moves the rest.")
 	}
 	return w.Flush()
 }
 
-// printOutcomes writes what became of the runs in one stage, and returns how many it did not reach.
-func printOutcomes(w io.Writer, report *migrate.Report, stage migrate.Stage, text string, runs int64) (left int64) {
-	out := outcomesOf(report, stage)
-	fmt.Fprintf(w, "%s %s: %s, %s, %s (%s)\n", plural(out.moved.Runs, "run"), text, plural(out.moved.Attributes, "attribute"),
-		plural(out.moved.Points, "point"), plural(out.moved.Files, "file"), size(out.moved.Bytes))
-	printCount(w, out.existed, "run", "there already")
-	printCount(w, out.partial, "run", "partial: something is missing, see below")
-	printCount(w, out.failed, "run", "failed")
-	if runs == 0 {
-		return 0
-	}
-	left = runs - out.moved.Runs - out.existed - out.failed
-	printCount(w, left, "run", "not reached")
-	return left
+// printOutcomes writes what became of the runs in one stage.
+func printOutcomes(w io.Writer, t *tally, moved migrate.Totals, text string) {
+	fmt.Fprintf(w, "%s %s: %s, %s, %s (%s)\n", t.moved, text, plural(moved.Attributes, "attribute"),
+		plural(moved.Points, "point"), plural(moved.Files, "file"), size(moved.Bytes))
+	printThings(w, t.existed, "there already")
+	printThings(w, t.partial, "partial: something is missing, see below")
+	printThings(w, t.failed, "failed")
 }
 
 func printProblems(w io.Writer, t *tally, verb string, meanings map[migrate.Code]string) {
@@ -246,23 +256,23 @@ func printProblems(w io.Writer, t *tally, verb string, meanings map[migrate.Code
 }
 
 func (o *exportOutput) printListings(w io.Writer) {
-	title := "\nProjects whose runs could not all be listed, so that some may be missing:\n"
+	title := "\nProjects whose " + o.job.source.count().nouns() + " could not all be listed, so that some may be missing:\n"
 	for _, s := range o.job.source.states {
-		if s.err != nil {
-			fmt.Fprintf(w, "%s  %s: %s\n", title, shown(s.name), oneLine(s.err))
+		if err := s.err(); err != nil {
+			fmt.Fprintf(w, "%s  %s: %s\n", title, shown(s.name), oneLine(err))
 			title = ""
 		}
 	}
 }
 
 func (o *exportOutput) printRemoved(w io.Writer) {
-	title := "\nNeptune does not have these runs any more; their copies were set aside:\n"
+	title := "\nNeptune does not have these any more; their copies were set aside:\n"
 	for _, r := range o.removed {
 		text := shown(r.Path)
 		if r.Error != "" {
 			text = shown(r.Error)
 		}
-		fmt.Fprintf(w, "%s  %s: %s\n", title, shown(r.Project+"/"+r.RunID), text)
+		fmt.Fprintf(w, "%s  %s: %s\n", title, shown(r.name()), text)
 		title = ""
 	}
 }

@@ -19,6 +19,7 @@ import (
 // what of each run is being read.
 type exportView struct {
 	stages   map[migrate.Stage]*tally
+	from     string // what is exported from
 	projects int
 
 	mu        sync.Mutex
@@ -28,9 +29,9 @@ type exportView struct {
 	outOfDate map[migrate.RunRef]bool
 }
 
-func newExportView(projects int) *exportView {
+func newExportView(from string, projects int) *exportView {
 	v := &exportView{
-		stages: map[migrate.Stage]*tally{}, projects: projects,
+		stages: map[migrate.Stage]*tally{}, from: from, projects: projects,
 		class: map[migrate.RunRef]string{}, outOfDate: map[migrate.RunRef]bool{},
 	}
 	for _, stage := range []migrate.Stage{migrate.StageExport, migrate.StageLoad} {
@@ -40,7 +41,7 @@ func newExportView(projects int) *exportView {
 }
 
 // listed takes the runs of one more project.
-func (v *exportView) listed(project string, runs, size int64) {
+func (v *exportView) listed(project string, runs byScope, size int64) {
 	for _, t := range v.stages {
 		t.expect(runs, size)
 	}
@@ -64,10 +65,13 @@ func (v *exportView) outdated(run migrate.RunRef) {
 	v.outOfDate[run] = true
 }
 
-func (v *exportView) isOutdated(run migrate.RunRef) bool {
+// takeOutdated reports whether the run is outdated, once.
+func (v *exportView) takeOutdated(run migrate.RunRef) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.outOfDate[run]
+	outdated := v.outOfDate[run]
+	delete(v.outOfDate, run)
+	return outdated
 }
 
 // watch makes a reader tell which class of data is being read.
@@ -125,11 +129,19 @@ func (v *exportView) show(term *terminal, stages []migrate.Stage, jobs int) (sto
 
 func (v *exportView) line(stage migrate.Stage) string {
 	s := v.stages[stage].now()
-	text := fmt.Sprintf("%s: %s of %s", stage, count(s.ended), plural(s.runs, "run"))
+	text := fmt.Sprintf("%s: %s of %s", v.title(stage), count(s.ended), s.runs)
 	if of := v.place(); of != "" {
 		text += " of " + of
 	}
 	return text + ", " + s.details()
+}
+
+// title is what a stage is called.
+func (v *exportView) title(stage migrate.Stage) string {
+	if stage == migrate.StageExport {
+		return string(stage) + " from " + v.from
+	}
+	return string(stage)
 }
 
 // place says which project it is, if there are several.
@@ -161,7 +173,7 @@ func (v *exportView) showBars(term *terminal, stages []migrate.Stage, lanes int)
 		every(200*time.Millisecond, done, func() {
 			for i, stage := range stages {
 				s := v.stages[stage].now()
-				bars[i].SetTotal(s.runs+1, false) // never full: it would not be drawn any more
+				bars[i].SetTotal(s.runs.sum()+1, false) // never full: it would not be drawn any more
 				bars[i].SetCurrent(s.ended)
 			}
 		})
@@ -181,7 +193,7 @@ func (v *exportView) bar(p *mpb.Progress, stage migrate.Stage) *mpb.Bar {
 	return p.New(0, mpb.BarStyle(), // of a total that changes
 		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string {
 			s := v.stages[stage].now()
-			return fmt.Sprintf("%s %s/%s runs ", stage, count(s.ended), count(s.runs))
+			return fmt.Sprintf("%s %s/%s %s ", v.title(stage), count(s.ended), count(s.runs.sum()), s.runs.nouns())
 		})),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string {
 			text := " " + v.stages[stage].now().details()
@@ -206,7 +218,7 @@ func (v *exportView) lane(i int, stages []migrate.Stage) string {
 }
 
 func (v *exportView) flight(stage migrate.Stage, run flight) string {
-	name := run.ref.ID
+	name := titled(run.ref)
 	if v.projects > 1 {
 		name = run.ref.String()
 	}
@@ -240,13 +252,4 @@ func (t *tally) inFlight() (runs []flight) {
 	}
 	slices.SortFunc(runs, func(a, b flight) int { return strings.Compare(a.ref.String(), b.ref.String()) })
 	return runs
-}
-
-// expect adds runs that were listed.
-func (t *tally) expect(runs, size int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.runs += runs
-	t.size += size
-	t.sizeLeft += size
 }

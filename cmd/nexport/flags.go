@@ -11,13 +11,14 @@ import (
 )
 
 type cli struct {
-	Export  exportCmd        `cmd:"" help:"Export runs from Neptune into an archive."`
-	Migrate migrateCmd       `cmd:"" help:"Export runs from Neptune and load them into MLflow, in one go."`
-	Load    loadCmd          `cmd:"" help:"Load an archive into MLflow."`
-	Summary summaryCmd       `cmd:"" help:"Show what an archive holds and what looks wrong."`
-	Demo    demoCmd          `cmd:"" help:"Try it: export a small project and load it into a new MLflow database."`
-	Ver     versionCmd       `cmd:"" name:"version" help:"Print the version."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Export       exportCmd        `cmd:"" help:"Export runs and models from Neptune into an archive." set:"scopes=all that Neptune has"`
+	ExportModels exportModelsCmd  `cmd:"" help:"Export models and model versions only (Neptune 2.x)." set:"scopes=models,model_versions"`
+	Migrate      migrateCmd       `cmd:"" help:"Export from Neptune and load into MLflow, in one go." set:"scopes=all that Neptune has"`
+	Load         loadCmd          `cmd:"" help:"Load an archive into MLflow."`
+	Summary      summaryCmd       `cmd:"" help:"Show what an archive holds and what looks wrong."`
+	Demo         demoCmd          `cmd:"" help:"Try it: export a small project and load it into a new MLflow database."`
+	Ver          versionCmd       `cmd:"" name:"version" help:"Print the version."`
+	Version      kong.VersionFlag `help:"Print the version."`
 
 	LogLevel string `help:"Least important messages to show: ${enum} (default ${default})." enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL"`
 	LogFile  string `help:"Also append messages to this file, from level info on." type:"path" placeholder:"FILE"`
@@ -46,17 +47,12 @@ func (f archiveFlags) Validate() error {
 	return nil
 }
 
-// scopes are the --scope flag's spellings, which are the archive's folder names.
-var scopes = map[string]migrate.Scope{
-	"runs": migrate.ScopeRun, "models": migrate.ScopeModel, "model_versions": migrate.ScopeModelVersion,
-}
-
 func (f archiveFlags) selection(scopeNames []string) migrate.Selection {
 	sel := migrate.Selection{Projects: f.ProjectIDs}
-	for _, name := range scopeNames {
-		sel.Scopes = append(sel.Scopes, scopes[name])
+	for _, scope := range scopesNamed(scopeNames) {
+		sel.Scopes = append(sel.Scopes, scope)
 		for _, id := range f.Runs {
-			sel.Runs = append(sel.Runs, migrate.RunRef{ID: id, Scope: scopes[name]})
+			sel.Runs = append(sel.Runs, migrate.RunRef{ID: id, Scope: scope})
 		}
 	}
 	return sel

@@ -36,11 +36,7 @@ type jsonRef struct {
 }
 
 func refOf(ref migrate.RunRef) jsonRef {
-	scope := string(ref.Scope)
-	if ref.Scope == migrate.ScopeRun {
-		scope = "run"
-	}
-	return jsonRef{ref.Project, scope, ref.ID}
+	return jsonRef{ref.Project, scopeName(ref.Scope), ref.ID}
 }
 
 func runOf(e migrate.Event) jsonRun {
@@ -68,6 +64,7 @@ type jsonLoad struct {
 	ExitCode    int                    `json:"exit_code"`
 	Seconds     float64                `json:"seconds"`
 	Selected    int64                  `json:"selected"`
+	Scopes      map[string]int64       `json:"scopes"` // of these
 	Moved       migrate.Totals         `json:"moved"`
 	Existed     int64                  `json:"existed"`
 	Partial     int64                  `json:"partial"`

@@ -15,19 +15,21 @@ import (
 // and a selection that chooses nothing is found before anything is written.
 type listing struct {
 	migrate.Source
-	runs []migrate.RunInfo
-	size int64
-	err  error // what ended it early
+	runs   []migrate.RunInfo
+	scopes byScope
+	size   int64
+	err    error // what ended it early
 }
 
 func list(ctx context.Context, src migrate.Source, sel migrate.Selection) *listing {
-	l := &listing{Source: src}
+	l := &listing{Source: src, scopes: byScope{}}
 	for run, err := range src.Runs(ctx, sel) {
 		if err != nil {
 			l.err = err
 			break
 		}
 		l.runs = append(l.runs, run)
+		l.scopes[run.Scope]++
 		l.size += run.Size
 	}
 	return l
@@ -71,16 +73,19 @@ func empty(ctx context.Context, src migrate.Source, f archiveFlags, scopeNames [
 	}
 	if len(all.runs) == 0 {
 		return fmt.Errorf("%s holds no %s: --data-path should name the directory that has a folder for each project",
-			f.DataPath, strings.Join(scopeNames, ", "))
+			f.DataPath, listedNouns(scopeNames))
 	}
-	runs := map[string]int64{}
+	runs := map[string]byScope{}
 	for _, run := range all.runs {
-		runs[run.Project]++
+		if runs[run.Project] == nil {
+			runs[run.Project] = byScope{}
+		}
+		runs[run.Project][run.Scope]++
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "nothing was chosen by %s; the archive holds", strings.Join(all.chosen(f), " "))
 	for _, project := range slices.Sorted(maps.Keys(runs)) {
-		fmt.Fprintf(&b, "\n  %s (%s)", shown(project), plural(runs[project], "run"))
+		fmt.Fprintf(&b, "\n  %s (%s)", shown(project), runs[project])
 	}
 	return fmt.Errorf("%s", b.String())
 }

@@ -16,7 +16,7 @@ import (
 
 type loadCmd struct {
 	archiveFlags
-	Scope []string `help:"What to load: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs" placeholder:"SCOPES"`
+	Scope []string `help:"What to load: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs,models,model_versions" placeholder:"SCOPES"`
 
 	mlflowFlags
 	Loader string `hidden:"" enum:"mlflow" default:"mlflow"` // the Python tool has several
@@ -144,7 +144,7 @@ func (l *load) summary(ctx context.Context, report *migrate.Report, result error
 	moved, existed, partial, failed := counts(report)
 	sum := jsonLoad{
 		Type: "summary", TrackingURI: l.uri, DryRun: l.cmd.DryRun, ExitCode: exitCode(ctx, result),
-		Seconds: report.Ended.Sub(report.Started).Seconds(), Selected: l.tally.runs,
+		Seconds: report.Ended.Sub(report.Started).Seconds(), Selected: l.tally.runs.sum(), Scopes: l.tally.runs.json(),
 		Moved: moved, Existed: existed, Partial: partial, Failed: failed,
 		Problems: l.tally.classes.counts(), Unmatched: append([]string{}, l.unmatched...),
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/neptune"
 )
 
 // neptuneFlags say which Neptune to read, and how.
@@ -21,15 +23,19 @@ type neptuneFlags struct {
 	APIToken   string        `name:"api-token" hidden:""` // of the Python tool; others can see it there
 
 	IncludeArchivedRuns   bool   `help:"Archived and trashed runs too."`
-	IncludeMetricPreviews bool   `help:"Points that are not final yet (metric previews) too."`
+	IncludeMetricPreviews bool   `help:"Points that are not final yet (metric previews, of Neptune 3.x) too."`
+	ArtifactContents      bool   `help:"The contents of artifacts (of Neptune 2.x) too, where this machine can reach what Neptune only refers to." negatable:"" default:"true"`
 	RunsQuery             string `short:"q" help:"Only runs that this query of Neptune's own language (NQL) finds." placeholder:"NQL"`
+
+	temp string // directory for what is thrown away again
 }
+
+// autoExporter is the --exporter that asks the server.
+const autoExporter = "auto"
 
 // Validate checks what Kong cannot.
 func (f neptuneFlags) Validate() error {
 	switch {
-	case f.Exporter == "neptune2":
-		return errors.New("--exporter neptune2: this version reads Neptune 3 only")
 	case f.Rate < 0:
 		return errors.New("--rate must not be negative")
 	case f.Timeout < 0:
@@ -45,11 +51,19 @@ type service interface {
 	Projects(ctx context.Context, workspace string) ([]string, error)
 }
 
-// connection is a Neptune and its address, which has no secrets in it.
+// connection is a Neptune, what it is, and its address, which has no secrets in it.
 type connection struct {
 	service
-	address string
+	generation neptune.Generation
+	address    string
 }
 
-// connector makes a connection. Tests replace it.
-type connector func(f neptuneFlags, log *slog.Logger) (connection, error)
+// origin is what manifests say of where runs come from.
+func (c connection) origin() string { return fmt.Sprintf("%s (%s)", c.address, c.generation) }
+
+// connector makes a connection, and to do so may ask the server of which generation it is. Tests
+// replace it.
+type connector func(ctx context.Context, f neptuneFlags, log *slog.Logger) (connection, error)
+
+// exporters are the names of the generations in flags and in --json.
+var exporters = map[neptune.Generation]string{neptune.Neptune2: "neptune2", neptune.Neptune3: "neptune3"}

@@ -22,10 +22,10 @@ func showProgress(term *terminal, t *tally, verb string) (stop func()) {
 
 func showBar(term *terminal, t *tally, verb string) (stop func()) {
 	p := mpb.New(mpb.WithOutput(term.file), mpb.WithWidth(24), mpb.WithRefreshRate(200*time.Millisecond))
-	bar := p.New(max(t.runs, 1), mpb.BarStyle(),
+	bar := p.New(max(t.runs.sum(), 1), mpb.BarStyle(),
 		mpb.PrependDecorators(decor.Any(func(decor.Statistics) string {
 			s := t.now()
-			return fmt.Sprintf("%s %s/%s runs ", verb, count(s.ended), count(s.runs))
+			return fmt.Sprintf("%s %s/%s %s ", verb, count(s.ended), count(s.runs.sum()), s.runs.nouns())
 		})),
 		mpb.AppendDecorators(decor.Any(func(d decor.Statistics) string { return " " + t.now().details() })),
 	)
@@ -33,7 +33,7 @@ func showBar(term *terminal, t *tally, verb string) (stop func()) {
 	done, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
-		every(200*time.Millisecond, done, func() { bar.SetCurrent(min(t.now().ended, t.runs-1)) })
+		every(200*time.Millisecond, done, func() { bar.SetCurrent(min(t.now().ended, t.runs.sum()-1)) })
 	}()
 	return func() {
 		close(done)
@@ -50,7 +50,7 @@ func showLines(term *terminal, t *tally, verb string) (stop func()) {
 		defer close(gone)
 		every(lineEvery, done, func() {
 			s := t.now()
-			fmt.Fprintf(term, "%s: %s of %s, %s\n", verb, count(s.ended), plural(s.runs, "run"), s.details())
+			fmt.Fprintf(term, "%s: %s of %s, %s\n", verb, count(s.ended), s.runs, s.details())
 		})
 	}()
 	return func() {

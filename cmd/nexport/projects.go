@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/neptune"
 )
 
 // resolve gives the projects that the flags name, each once.
@@ -63,37 +65,50 @@ func (f chooseFlags) discover(ctx context.Context, src service, workspace string
 
 // projects is a Neptune's chosen projects as one source. It lists the whole of a project before its
 // first run is exported, since a list that is read over hours changes meanwhile; and one that
-// cannot be listed does not keep the others from being exported.
+// cannot be listed does not keep the others from being exported, nor its models its runs.
 type projects struct {
 	migrate.Source
 	names  []string
-	ids    []string                               // of a --runs-file; none: all
-	listed func(project string, runs, size int64) // told of each listing
+	scopes []migrate.Scope
+	ids    []string                                       // of a --runs-file; none: all
+	seen   *seenRuns                                      // told of each run that was listed; nil: not wanted
+	listed func(project string, runs byScope, size int64) // told of each project
 
 	mu     sync.Mutex
 	states []projectState
-	found  map[string]bool // of ids
+	found  map[string]bool // of ids: whether there is such a run
 }
 
 // projectState is what came of the listing of a project.
 type projectState struct {
 	name string
-	runs []string // their IDs
-	err  error
+	runs byScope
+	errs map[migrate.Scope]error // what kept it from being listed whole
 }
 
-// Runs yields the runs of one project after the other. sel must not choose projects.
+// err joins what kept the project from being listed whole.
+func (s projectState) err() error {
+	var errs []error
+	for _, scope := range allScopes {
+		if err := s.errs[scope]; !slices.Contains(errs, err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Runs yields the runs of one project after the other. sel must choose neither projects nor scopes.
 func (p *projects) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[migrate.RunInfo, error] {
 	return func(yield func(migrate.RunInfo, error) bool) {
 		p.begin()
 		for _, name := range p.names {
 			runs, err := p.list(ctx, name, sel)
-			if err != nil && (ctx.Err() != nil || errors.Is(err, migrate.ErrFatal)) {
+			if err != nil {
 				yield(migrate.RunInfo{}, err)
 				return
 			}
-			for run := range runs.take() {
-				if ctx.Err() != nil || !yield(run, nil) {
+			for run, err := range runs.take() {
+				if ctx.Err() != nil || !yield(run, err) || err != nil {
 					return
 				}
 			}
@@ -105,91 +120,104 @@ func (p *projects) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.states, p.found = nil, map[string]bool{}
-}
-
-// runList is a list that may be long, in pieces: it is never copied to grow, and what was taken is free.
-type runList struct {
-	pieces [][]migrate.RunInfo
-	count  int64
-}
-
-const runPiece = 1024
-
-func (l *runList) add(run migrate.RunInfo) {
-	last := len(l.pieces) - 1
-	if last < 0 || len(l.pieces[last]) == runPiece {
-		l.pieces = append(l.pieces, nil)
-		last++
-	}
-	l.pieces[last] = append(l.pieces[last], run)
-	l.count++
-}
-
-// take yields the runs once.
-func (l *runList) take() iter.Seq[migrate.RunInfo] {
-	return func(yield func(migrate.RunInfo) bool) {
-		for i, piece := range l.pieces {
-			l.pieces[i] = nil
-			for _, run := range piece {
-				if !yield(run) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// list gives the chosen runs of a project, and notes what it finds.
-func (p *projects) list(ctx context.Context, project string, sel migrate.Selection) (*runList, error) {
-	sel.Projects = []string{project}
-	wanted := map[string]bool{}
 	for _, id := range p.ids {
-		wanted[id] = true
+		p.found[id] = false
 	}
-	state := projectState{name: project}
-	runs, size, found := &runList{}, int64(0), []string{}
+}
+
+// list gives the chosen runs of a project, and notes what it finds. The error is one that other projects
+// would meet too; what keeps just this one from being listed is noted.
+func (p *projects) list(ctx context.Context, project string, sel migrate.Selection) (*runList, error) {
+	state := projectState{name: project, runs: byScope{}, errs: map[migrate.Scope]error{}}
+	runs, size := newRunList(project), int64(0)
+	var last error
+	for _, scope := range p.scopes {
+		runs.runs[scope] = 0
+		if last == nil || !ofProject(last) {
+			var n int64
+			n, last = p.listScope(ctx, project, scope, sel, runs)
+			size += n
+		}
+		state.errs[scope] = last
+	}
+	state.runs = maps.Clone(runs.runs)
+	p.mu.Lock()
+	p.states = append(p.states, state)
+	p.mu.Unlock()
+	p.listed(project, state.runs, size)
+	if last != nil && (ctx.Err() != nil || ofAll(last)) {
+		return runs, last
+	}
+	return runs, nil
+}
+
+// ofAll reports an error that every other project would meet too.
+func ofAll(err error) bool {
+	return errors.Is(err, migrate.ErrFatal) || errors.Is(err, neptune.ErrGeneration)
+}
+
+// ofProject reports an error that the other scopes of the project would meet too.
+func ofProject(err error) bool {
+	return ofAll(err) || errors.Is(err, migrate.ErrNotFound) || errors.Is(err, migrate.ErrUnauthorized) || errors.Is(err, context.Canceled)
+}
+
+// listScope adds the chosen runs of one scope to a list, and returns their size.
+func (p *projects) listScope(ctx context.Context, project string, scope migrate.Scope, sel migrate.Selection, to *runList) (size int64, err error) {
+	sel.Projects, sel.Scopes = []string{project}, []migrate.Scope{scope}
+	sel.Runs = slices.Clone(sel.Runs)
+	for i := range sel.Runs {
+		sel.Runs[i].Scope = scope
+	}
 	for run, err := range p.Source.Runs(ctx, sel) {
 		if err != nil {
-			state.err = err // names the project
-			break
+			return size, err // names the project
 		}
-		if len(wanted) > 0 && !wanted[run.ID] && !wanted[run.SysID] {
+		if !p.wants(run) {
 			continue
 		}
-		runs.add(run)
-		state.runs = append(state.runs, run.ID)
-		size += run.Size
-		for _, id := range []string{run.ID, run.SysID} {
-			if wanted[id] {
-				found = append(found, id)
-			}
+		if err := to.add(run); err != nil {
+			return size, err
 		}
+		if p.seen != nil {
+			p.seen.add(run.RunRef)
+		}
+		size += run.Size
+	}
+	return size, nil
+}
+
+// wants reports whether the file of IDs has the run, and notes which of them there are.
+func (p *projects) wants(run migrate.RunInfo) bool {
+	if len(p.ids) == 0 {
+		return true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.states = append(p.states, state)
-	for _, id := range found {
-		p.found[id] = true
+	wanted := false
+	for _, id := range []string{run.ID, run.SysID} {
+		if _, ok := p.found[id]; ok {
+			p.found[id], wanted = true, true
+		}
 	}
-	p.listed(project, runs.count, size)
-	return runs, state.err
+	return wanted
 }
 
 // err joins what kept projects from being listed.
 func (p *projects) err() error {
 	var errs []error
 	for _, s := range p.states {
-		errs = append(errs, s.err)
+		errs = append(errs, s.err())
 	}
 	return errors.Join(errs...)
 }
 
-// count is the number of runs that were listed.
-func (p *projects) count() (n int64) {
+// count counts the runs that were listed.
+func (p *projects) count() byScope {
+	all := byScope{}
 	for _, s := range p.states {
-		n += int64(len(s.runs))
+		all.add(s.runs)
 	}
-	return n
+	return all
 }
 
 // unmatched are the IDs of the file that no project has.

@@ -28,22 +28,21 @@ func counts(r *migrate.Report) (moved migrate.Totals, existed, partial, failed i
 // print writes the report for people.
 func (l *load) print(ctx context.Context, report *migrate.Report) error {
 	w := bufio.NewWriter(l.io.out)
-	moved, existed, partial, failed := counts(report)
-	left := l.tally.runs - moved.Runs - existed - failed
+	t, moved, left := l.tally, report.Moved[migrate.StageLoad], l.tally.left()
 	if l.cmd.DryRun {
 		printPlan(w, l.sink.Plan(), l.uri)
 	} else {
-		fmt.Fprintf(w, "%s moved to %s in %s: %s, %s, %s (%s)\n", plural(moved.Runs, "run"), l.uri, span(report.Ended.Sub(report.Started)),
+		fmt.Fprintf(w, "%s moved to %s in %s: %s, %s, %s (%s)\n", t.moved, l.uri, span(report.Ended.Sub(report.Started)),
 			plural(moved.Attributes, "attribute"), plural(moved.Points, "point"), plural(moved.Files, "file"), size(moved.Bytes))
-		printCount(w, existed, "run", "there already")
+		printThings(w, t.existed, "there already")
 	}
-	printCount(w, partial, "run", "partial: something could not be moved, see below")
-	printCount(w, failed, "run", "failed")
-	printCount(w, left, "run", "not reached")
+	printThings(w, t.partial, "partial: something could not be moved, see below")
+	printThings(w, t.failed, "failed")
+	printThings(w, left, "not reached")
 	l.tally.classes.print(w, "Could not be moved:", true)
 	l.tally.classes.print(w, "Notes (nothing is lost):", false)
 	printFailures(w, report)
-	if failed > 0 || left > 0 || ctx.Err() != nil {
+	if t.failed.sum() > 0 || left.sum() > 0 || ctx.Err() != nil {
 		fmt.Fprintln(w, "\nThe same command again leaves alone what is complete and moves the rest.")
 	} else if strings.HasPrefix(l.uri, "sqlite:") && !l.cmd.DryRun {
 		fmt.Fprintf(w, "\nSee them: mlflow server --backend-store-uri %s\n", quoted(l.uri))
@@ -77,6 +76,13 @@ func printPlan(w io.Writer, p mlflow.Plan, uri string) {
 func printCount(w io.Writer, n int64, noun, text string) {
 	if n > 0 {
 		fmt.Fprintf(w, "%s %s\n", plural(n, noun), text)
+	}
+}
+
+// printThings writes counts by scope, if there are any.
+func printThings(w io.Writer, things byScope, text string) {
+	if things.sum() > 0 {
+		fmt.Fprintf(w, "%s %s\n", things, text)
 	}
 }
 

@@ -12,36 +12,49 @@ import (
 
 // jsonRemoved is a run that Neptune does not have any more.
 type jsonRemoved struct {
-	Project string `json:"project"`
-	RunID   string `json:"run_id"`
-	Path    string `json:"path,omitempty"` // where it is now, below the data directory
-	Error   string `json:"error,omitempty"`
+	jsonRef
+	Path  string `json:"path,omitempty"` // where it is now, below the data directory
+	Error string `json:"error,omitempty"`
 }
 
-// setAside sets aside what the archive has of the projects and Neptune has not, if --overwrite
-// made all of them anew.
+// name is what the run is called in messages.
+func (r jsonRemoved) name() string {
+	if r.Scope == scopeName(migrate.ScopeRun) {
+		return r.Project + "/" + r.RunID
+	}
+	return r.Project + "/" + r.Scope + "/" + r.RunID
+}
+
+// setsAside reports whether --overwrite makes all of the projects anew, so that what it does not find
+// is not in Neptune any more.
+func (f *exportFlags) setsAside() bool {
+	return f.Overwrite && len(f.Runs) == 0 && f.RunsFile == "" && f.RunsQuery == "" && f.Shard.count == 0
+}
+
+// setAside sets aside what the archive has of the projects and Neptune has not.
 func (j *exportJob) setAside(ctx context.Context) (removed []jsonRemoved, err error) {
-	f := j.flags
-	if !f.Overwrite || len(f.Runs) > 0 || f.RunsFile != "" || f.RunsQuery != "" || f.Shard.count > 0 {
+	if !j.flags.setsAside() {
 		return nil, nil
 	}
 	for _, state := range j.source.states {
-		if state.err != nil {
-			continue
-		}
-		gone, err := j.gone(ctx, state)
-		if err != nil {
-			return removed, err
-		}
-		for _, ref := range gone {
-			removed = append(removed, j.setAsideRun(ctx, ref))
+		for _, scope := range j.source.scopes {
+			if state.errs[scope] != nil {
+				continue
+			}
+			gone, err := j.gone(ctx, state.name, scope)
+			if err != nil {
+				return removed, err
+			}
+			for _, ref := range gone {
+				removed = append(removed, j.setAsideRun(ctx, ref))
+			}
 		}
 	}
 	return removed, nil
 }
 
 func (j *exportJob) setAsideRun(ctx context.Context, ref migrate.RunRef) jsonRemoved {
-	line := jsonRemoved{Project: ref.Project, RunID: ref.ID}
+	line := jsonRemoved{jsonRef: refOf(ref)}
 	name, err := j.archive.SetAside(ctx, ref)
 	switch {
 	case errors.Is(err, parquetstore.ErrShared):
@@ -53,49 +66,47 @@ func (j *exportJob) setAsideRun(ctx context.Context, ref migrate.RunRef) jsonRem
 	return line
 }
 
-// gone lists the runs of a project that only the archive has.
-func (j *exportJob) gone(ctx context.Context, state projectState) ([]migrate.RunRef, error) {
-	here := map[string]bool{}
-	for _, id := range state.runs {
-		here[id] = true
-	}
+// gone lists the runs of a project, or its other objects of a scope, that only the archive has.
+func (j *exportJob) gone(ctx context.Context, project string, scope migrate.Scope) ([]migrate.RunRef, error) {
+	sel := migrate.Selection{Projects: []string{project}, Scopes: []migrate.Scope{scope}}
 	var gone []migrate.RunRef
-	for run, err := range j.archive.Runs(ctx, migrate.Selection{Projects: []string{state.name}}) {
+	for run, err := range j.archive.Runs(ctx, sel) {
 		if err != nil {
-			return nil, fmt.Errorf("look for runs that Neptune does not have any more: %w", err)
+			return nil, fmt.Errorf("look for what Neptune does not have any more: %w", err)
 		}
-		if !here[run.ID] {
+		if !j.source.seen.has(run.RunRef) {
 			gone = append(gone, run.RunRef)
 		}
 	}
 	if len(gone) == 0 {
 		return nil, nil
 	}
-	there, err := j.all(ctx, state.name)
+	there, err := j.all(ctx, sel)
 	if err != nil {
 		return nil, err
 	}
-	if len(there) == 0 {
-		j.log.Warn("Neptune shows no runs at all, so those of the archive stay in it", "project", state.name)
+	if len(there.hashes) == 0 {
+		j.log.Warn("Neptune shows no "+noun(scope)+"s at all, so those of the archive stay in it", "project", project)
 		return nil, nil
 	}
-	return slices.DeleteFunc(gone, func(ref migrate.RunRef) bool { return there[ref.ID] }), nil
+	return slices.DeleteFunc(gone, there.has), nil
 }
 
-// all lists the IDs of all runs of a project, archived and trashed ones too: they are not gone.
-func (j *exportJob) all(ctx context.Context, project string) (map[string]bool, error) {
+// all lists all that sel chooses, archived and trashed too: these are not gone.
+func (j *exportJob) all(ctx context.Context, sel migrate.Selection) (*seenRuns, error) {
 	f := j.flags.neptuneFlags
 	f.IncludeArchivedRuns = true
-	neptune, err := j.flags.dial()(f, j.log)
+	f.Exporter = exporters[j.neptune.generation]
+	neptune, err := j.flags.dial()(ctx, f, j.log)
 	if err != nil {
 		return nil, err
 	}
-	ids := map[string]bool{}
-	for run, err := range neptune.Runs(ctx, migrate.Selection{Projects: []string{project}}) {
+	there := newSeenRuns()
+	for run, err := range neptune.Runs(ctx, sel) {
 		if err != nil {
-			return nil, fmt.Errorf("look for runs that Neptune does not have any more: %w", err)
+			return nil, fmt.Errorf("look for what Neptune does not have any more: %w", err)
 		}
-		ids[run.ID] = true
+		there.add(run.RunRef)
 	}
-	return ids, nil
+	return there, nil
 }

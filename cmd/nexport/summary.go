@@ -86,7 +86,8 @@ type contents struct {
 type jsonSurvey struct {
 	Type     string                 `json:"type"` // "summary"
 	Projects int64                  `json:"projects"`
-	Runs     int64                  `json:"runs"`
+	Runs     int64                  `json:"runs"`   // models and model versions are among them
+	Scopes   map[string]int64       `json:"scopes"` // of these
 	States   map[string]int64       `json:"states"`
 	Failed   int64                  `json:"failed"`
 	Problems map[migrate.Code]int64 `json:"problems"`
@@ -105,10 +106,12 @@ type survey struct {
 	project string
 	sum     jsonSurvey
 	classes classes
+
+	scopes, unverified, failed byScope
 }
 
 func newSurvey(w io.Writer, asJSON bool) *survey {
-	s := &survey{out: bufio.NewWriter(w), classes: classes{}, sum: jsonSurvey{
+	s := &survey{out: bufio.NewWriter(w), scopes: byScope{}, unverified: byScope{}, failed: byScope{}, classes: classes{}, sum: jsonSurvey{
 		Type: "summary", States: map[string]int64{}, contents: newContents(),
 	}}
 	if asJSON {
@@ -135,6 +138,7 @@ func (s *survey) look(ctx context.Context, archive *parquetstore.Store, run migr
 	if err != nil {
 		line.Error = err.Error()
 		s.sum.Failed++
+		s.failed[run.Scope]++
 	}
 	line.take(held)
 	s.count(run, line)
@@ -158,6 +162,10 @@ func timeOf(t time.Time) *time.Time {
 func (s *survey) count(run migrate.RunInfo, line jsonSurveyed) {
 	if s.sum.Runs++; run.Project != s.project {
 		s.sum.Projects++ // runs are listed by project
+	}
+	s.scopes[run.Scope]++
+	if line.State == migrate.Unverified {
+		s.unverified[run.Scope]++
 	}
 	s.sum.States[line.State.String()]++
 	for kind, n := range line.Attributes {
@@ -203,7 +211,7 @@ func (s *survey) row(run migrate.RunInfo, line jsonSurveyed) error {
 }
 
 func (s *survey) finish() error {
-	s.sum.Problems = s.classes.counts()
+	s.sum.Problems, s.sum.Scopes = s.classes.counts(), s.scopes.json()
 	if s.json != nil {
 		if err := s.json.Encode(s.sum); err != nil {
 			return err
@@ -214,18 +222,16 @@ func (s *survey) finish() error {
 		return err
 	}
 	w := s.out
-	fmt.Fprintf(w, "\n%s in %s; on disk %s of Parquet (%s) and %s of %s\n", plural(s.sum.Runs, "run"), plural(s.sum.Projects, "project"),
+	fmt.Fprintf(w, "\n%s in %s; on disk %s of Parquet (%s) and %s of %s\n", s.scopes, plural(s.sum.Projects, "project"),
 		size(s.sum.Bytes), plural(s.sum.Rows, "row"), size(s.sum.FileBytes), plural(s.sum.Files, "file"))
 	fmt.Fprintf(w, "  attributes: %s\n", byKind(s.sum.Attributes))
 	if len(s.sum.Points) > 0 {
 		fmt.Fprintf(w, "  points: %s\n", byKind(s.sum.Points))
 	}
-	if n := s.sum.States[migrate.Unverified.String()]; n > 0 {
-		fmt.Fprintf(w, "  %s unverified: the archive has no record that proves them complete\n", plural(n, "run"))
-	}
+	printThings(w, s.unverified, "unverified: the archive has no record that proves them complete")
 	printCount(w, s.sum.Padding, "padding row", "without time and value: passed over, they are no data")
 	printCount(w, s.sum.Phantoms, "phantom row", "without any value: attributes of other runs, passed over")
-	printCount(w, s.sum.Failed, "run", "cannot be read")
+	printThings(w, s.failed, "cannot be read")
 	s.classes.print(w, "Damaged or missing:", true)
 	s.classes.print(w, "Suspicious:", false)
 	return w.Flush()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -11,10 +12,13 @@ import (
 type tally struct {
 	mu       sync.Mutex
 	start    time.Time
-	runs     int64 // selected
-	size     int64 // of them
+	runs     byScope // selected
+	size     int64   // of them
 	ended    int64
-	failed   int64
+	moved    byScope // those that ended; partial ones are among the moved and existing ones too
+	existed  byScope
+	partial  byScope
+	failed   byScope
 	sizeDone int64 // of runs that were moved now
 	sizeLeft int64
 	done     migrate.Totals                    // of runs that have ended
@@ -23,10 +27,24 @@ type tally struct {
 }
 
 func newTally(l *listing) *tally {
-	return &tally{
-		start: time.Now(), runs: int64(len(l.runs)), size: l.size, sizeLeft: l.size,
+	t := &tally{
+		start: time.Now(), runs: byScope{}, moved: byScope{}, existed: byScope{}, partial: byScope{}, failed: byScope{},
 		flying: map[migrate.RunRef]migrate.Totals{}, classes: classes{},
 	}
+	t.expect(l.scopes, l.size)
+	return t
+}
+
+// expect adds runs that were listed.
+func (t *tally) expect(runs byScope, size int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runs.add(runs)
+	for scope := range runs {
+		t.moved[scope] += 0 // of which none may be
+	}
+	t.size += size
+	t.sizeLeft += size
 }
 
 func (t *tally) observe(e migrate.Event) {
@@ -40,28 +58,44 @@ func (t *tally) observe(e migrate.Event) {
 	t.ended++
 	t.sizeLeft -= e.Size
 	add(&t.done, e.Totals)
-	switch {
+	switch scope := e.Run.Scope; {
 	case e.Err != nil:
-		t.failed++
-	case !e.Existed:
+		t.failed[scope]++
+	case e.Existed:
+		t.existed[scope]++
+	default:
+		t.moved[scope]++
 		t.sizeDone += e.Size
+	}
+	if e.Err == nil && e.State == migrate.Partial {
+		t.partial[e.Run.Scope]++
 	}
 	for _, p := range e.Problems {
 		t.classes.add(e.Run, p)
 	}
 }
 
+// left are those that have not ended.
+func (t *tally) left() byScope {
+	left := byScope{}
+	for scope, n := range t.runs {
+		left[scope] = n - t.moved[scope] - t.existed[scope] - t.failed[scope]
+	}
+	return left
+}
+
 // state is a tally at one moment.
 type state struct {
-	elapsed, left       time.Duration // left is 0 if it cannot be told
-	runs, ended, failed int64
-	sum                 migrate.Totals
+	elapsed, left time.Duration // left is 0 if it cannot be told
+	runs          byScope
+	ended, failed int64
+	sum           migrate.Totals
 }
 
 func (t *tally) now() state {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := state{elapsed: time.Since(t.start), runs: t.runs, ended: t.ended, failed: t.failed, sum: t.done}
+	s := state{elapsed: time.Since(t.start), runs: maps.Clone(t.runs), ended: t.ended, failed: t.failed.sum(), sum: t.done}
 	for _, totals := range t.flying {
 		add(&s.sum, totals)
 	}

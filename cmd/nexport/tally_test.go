@@ -19,7 +19,7 @@ func event(id string, done bool, points, size int64) migrate.Event {
 
 func TestTally(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tally := newTally(&listing{runs: make([]migrate.RunInfo, 4), size: 100})
+		tally := newTally(&listing{scopes: byScope{migrate.ScopeRun: 4}, size: 100})
 		existed := event("a", true, 0, 40)
 		existed.Existed = true
 		failed := event("b", true, 5, 10)
@@ -29,7 +29,7 @@ func TestTally(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second) // the bubble's clock
 		got := tally.now()
-		if got.ended != 2 || got.failed != 1 || got.runs != 4 || got.sum.Points != 12 {
+		if got.ended != 2 || got.failed != 1 || got.runs.sum() != 4 || got.sum.Points != 12 {
 			t.Errorf("state %+v", got)
 		}
 		if got.left != 0 {
@@ -60,7 +60,7 @@ func TestClassesKeepDifferentExamples(t *testing.T) {
 	if diff := cmp.Diff([]string{"one", "two", "three"}, texts); diff != "" {
 		t.Error(diff)
 	}
-	if c.count != 6 || c.runs != 3 {
-		t.Errorf("%d problems in %d runs, want 6 in 3", c.count, c.runs)
+	if c.count != 6 || c.runs.sum() != 3 {
+		t.Errorf("%d problems in %s, want 6 in 3 runs", c.count, c.runs)
 	}
 }
