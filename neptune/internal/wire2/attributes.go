@@ -46,7 +46,7 @@ type Attribute struct {
 	HasLast  bool   // of a series: it has points
 	Config   string // of a float series: what is configured of it, as compact JSON; empty if nothing is
 
-	Raw []byte // of other types: the value as compact JSON, without the attribute's own name and type; nil if there is none
+	Raw []byte // of references, states and types that are not known: what the server says of it, as compact JSON; may be nil
 	Err error  // the value cannot be decoded
 }
 
@@ -127,11 +127,7 @@ func known(kind string) bool {
 
 // decode reads the attribute's properties.
 func (a *Attribute) decode(raw json.RawMessage) error {
-	switch a.Type {
-	case TypeGitRef, TypeNotebookRef, TypeState:
-		return a.keep(raw)
-	}
-	if !known(a.Type) {
+	if a.Type == TypeGitRef || a.Type == TypeNotebookRef || !known(a.Type) {
 		return a.keep(raw)
 	}
 	var p properties
@@ -155,6 +151,11 @@ func (a *Attribute) decode(raw json.RawMessage) error {
 		a.Channel = p.Channel
 	case TypeFloatSeries:
 		return a.configured(p.Config)
+	case TypeState:
+		if none(p.Value) {
+			return errors.New("there is no value")
+		}
+		return a.keep(p.Value)
 	case TypeFloat, TypeInt, TypeBool, TypeString, TypeDatetime:
 		return a.value(p.Value)
 	}
@@ -191,8 +192,11 @@ func (a *Attribute) configured(config map[string]json.RawMessage) error {
 	if len(config) == 0 {
 		return nil
 	}
-	b, err := json.Marshal(config)
-	a.Config = string(b)
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(config)
+	a.Config = string(bytes.TrimSpace(out.Bytes()))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package wire2
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -15,7 +16,7 @@ const pointBytes = 60
 // scanPage decodes a page as servers write it: these keys, no others, each once. ok is false for anything else, which
 // is left to slowPage.
 func scanPage(b []byte, texts bool) (p Points, ok bool) {
-	s := scanner{rest: b}
+	s := scanner{b: b}
 	p = Points{Total: -1, Last: math.Inf(-1)}
 	values := false
 	if !s.byte('{') {
@@ -51,7 +52,7 @@ func (p *Points) scanPoints(s *scanner, texts bool) bool {
 	if s.byte(']') {
 		return true
 	}
-	n := len(s.rest)/pointBytes + 1
+	n := (len(s.b)-s.i)/pointBytes + 1
 	p.Steps, p.Times = make([]migrate.Step, 0, n), make([]int64, 0, n)
 	if texts {
 		p.Texts = make([]string, 0, n)
@@ -112,14 +113,18 @@ func (p *Points) scanPoint(s *scanner, texts bool) bool {
 	return true
 }
 
-// scanner reads JSON that has nothing unusual.
-type scanner struct{ rest []byte }
+// scanner reads JSON that has nothing unusual. An index instead of a shorter and shorter slice keeps pointers from
+// being written all the time.
+type scanner struct {
+	b []byte
+	i int // of what comes next
+}
 
 func (s *scanner) space() {
-	for len(s.rest) > 0 {
-		switch s.rest[0] {
+	for s.i < len(s.b) {
+		switch s.b[s.i] {
 		case ' ', '\n', '\t', '\r':
-			s.rest = s.rest[1:]
+			s.i++
 		default:
 			return
 		}
@@ -128,37 +133,36 @@ func (s *scanner) space() {
 
 // byte takes c if it comes next.
 func (s *scanner) byte(c byte) bool {
-	s.space()
-	if len(s.rest) == 0 || s.rest[0] != c {
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	if s.space(); s.i >= len(s.b) || s.b[s.i] != c {
 		return false
 	}
-	s.rest = s.rest[1:]
+	s.i++
 	return true
 }
 
 func (s *scanner) end() bool {
 	s.space()
-	return len(s.rest) == 0
+	return s.i == len(s.b)
 }
 
-// key takes a key and its colon; "" if there is none, or it is not plain ASCII.
+// key takes a key and its colon; "" if there is none, or it is not known.
 func (s *scanner) key() string {
 	if !s.byte('"') {
 		return ""
 	}
-	for i, c := range s.rest {
-		switch {
-		case c == '"':
-			key := s.rest[:i]
-			if s.rest = s.rest[i+1:]; !s.byte(':') {
-				return ""
-			}
-			return knownKey(key)
-		case c < ' ' || c == '\\' || c >= utf8.RuneSelf:
-			return ""
-		}
+	end := bytes.IndexByte(s.b[s.i:], '"')
+	if end < 0 {
+		return ""
 	}
-	return ""
+	key := knownKey(s.b[s.i : s.i+end])
+	if s.i += end + 1; !s.byte(':') {
+		return ""
+	}
+	return key
 }
 
 // knownKey is the key as a string that need not be made.
@@ -178,25 +182,26 @@ func knownKey(key []byte) string {
 	return ""
 }
 
-// text takes a string. One with escapes, or that is no UTF-8, takes the long way.
+// text takes a string. One with escapes, or that is not plain ASCII, takes the long way.
 func (s *scanner) text() (string, bool) {
-	if s.space(); len(s.rest) == 0 || s.rest[0] != '"' {
+	if s.space(); s.i >= len(s.b) || s.b[s.i] != '"' {
 		return "", false
 	}
-	end := endOfString(s.rest, 0)
-	token := s.rest[:end]
-	if end < 2 || token[end-1] != '"' {
+	end := endOfString(s.b, s.i)
+	token := s.b[s.i:end]
+	if len(token) < 2 || token[len(token)-1] != '"' {
 		return "", false
 	}
-	s.rest = s.rest[end:]
-	for _, c := range token[1 : end-1] {
+	s.i = end
+	inner := token[1 : len(token)-1]
+	for _, c := range inner {
 		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
 			var text string
 			err := json.Unmarshal(token, &text)
 			return text, err == nil
 		}
 	}
-	return string(token[1 : end-1]), true
+	return string(inner), true
 }
 
 // int takes an integer of at most 18 digits.
@@ -224,7 +229,7 @@ func (s *scanner) int() (int64, bool) {
 
 // float takes a number, or one as text.
 func (s *scanner) float() (float64, bool) {
-	if s.space(); len(s.rest) > 0 && s.rest[0] == '"' {
+	if s.space(); s.i < len(s.b) && s.b[s.i] == '"' {
 		text, ok := s.text()
 		if !ok {
 			return 0, false
@@ -246,23 +251,18 @@ func (s *scanner) float() (float64, bool) {
 // number takes a number of JSON's grammar; nil if there is none.
 func (s *scanner) number() []byte {
 	s.space()
-	b, i := s.rest, 0
-	digits := func() bool {
-		from := i
-		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
-			i++
-		}
-		return i > from
-	}
-	if i < len(b) && b[i] == '-' {
-		i++
+	b := s.b[s.i:]
+	i := 0
+	if len(b) > 0 && b[0] == '-' {
+		i = 1
 	}
 	whole := i
-	if !digits() || b[whole] == '0' && i > whole+1 {
+	if i = digits(b, i); i == whole || b[whole] == '0' && i > whole+1 {
 		return nil
 	}
 	if i < len(b) && b[i] == '.' {
-		if i++; !digits() {
+		point := i
+		if i = digits(b, i+1); i == point+1 {
 			return nil
 		}
 	}
@@ -270,12 +270,21 @@ func (s *scanner) number() []byte {
 		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
 			i++
 		}
-		if !digits() {
+		sign := i
+		if i = digits(b, i); i == sign {
 			return nil
 		}
 	}
-	s.rest = b[i:]
+	s.i += i
 	return b[:i]
+}
+
+// digits is where the digits from i on end.
+func digits(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	return i
 }
 
 // short converts a number without an exponent whose digits fit into a double exactly: so does the power of ten, and

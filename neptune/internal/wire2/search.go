@@ -5,15 +5,15 @@ import (
 	"errors"
 )
 
-// Entry is what a search has of one object.
-type Entry struct {
+// Object is a run, model or model version that a search found.
+type Object struct {
 	ID         string // UUID
 	Type       string // "run", "model" or "modelVersion"; empty if the answer does not say
 	Attributes []Attribute
 }
 
 // Get returns the attribute of that name; nil if there is none or it is damaged.
-func (e *Entry) Get(name string) *Attribute {
+func (e *Object) Get(name string) *Attribute {
 	for i := range e.Attributes {
 		if a := &e.Attributes[i]; a.Name == name && a.Err == nil {
 			return a
@@ -23,7 +23,7 @@ func (e *Entry) Get(name string) *Attribute {
 }
 
 // Search decodes a page of a search, and how many the server counts over all pages; -1 if it does not say.
-func Search(b []byte) (entries []Entry, total int64, err error) {
+func Search(b []byte) (entries []Object, total int64, err error) {
 	var in struct {
 		Total   *Int `json:"matchingItemCount"`
 		Entries []struct {
@@ -39,7 +39,7 @@ func Search(b []byte) (entries []Entry, total int64, err error) {
 		return nil, 0, errors.New("the answer has no entries in it")
 	}
 	for _, e := range in.Entries {
-		entries = append(entries, Entry{ID: e.ID, Type: e.Type, Attributes: attributes(e.Attributes)})
+		entries = append(entries, Object{ID: e.ID, Type: e.Type, Attributes: attributes(e.Attributes)})
 	}
 	if total = -1; in.Total != nil {
 		total = int64(*in.Total)
