@@ -69,6 +69,8 @@ type floatSeries struct {
 	failed bool
 	damage error // of the last answer
 	notes  previewNotes
+
+	previews bool // wanted whatever the Config says
 }
 
 // expected is about how many points are still to come.
@@ -96,7 +98,7 @@ func (p *pass3) allFloats(ctx context.Context, send func(migrate.Chunk) bool) er
 				return err
 			}
 		}
-		p.endFloats(s)
+		p.endFloats(ctx, s)
 		sum += s.got
 		p.floats[i] = nil
 	}
@@ -181,7 +183,7 @@ func (r *reader3) floatPage(ctx context.Context, batch []*floatSeries, limit int
 	body := seriesBody{Limit: limit, Order: "ascending"}
 	for i, s := range batch {
 		request := seriesRequest{ID: strconv.Itoa(i), Series: seriesIn(s.holder, s.path)}
-		request.Series.Previews = r.source.cfg.IncludePreviews
+		request.Series.Previews = r.source.cfg.IncludePreviews || s.previews
 		if s.begun && s.got > 0 {
 			after := s.points.Last
 			request.AfterStep = &after
@@ -264,7 +266,7 @@ func (s *floatSeries) flush(send func(migrate.Chunk) bool) bool {
 }
 
 // endFloats notes what is to be said of a series as a whole.
-func (p *pass3) endFloats(s *floatSeries) {
+func (p *pass3) endFloats(ctx context.Context, s *floatSeries) {
 	r, kind := p.reader, migrate.KindFloatSeries
 	if text := s.notes.text(); text != "" {
 		r.notef(s.path, kind, migrate.CodeApproximate, "%s", text)
@@ -273,9 +275,21 @@ func (p *pass3) endFloats(s *floatSeries) {
 	case s.failed || p.forked:
 	case s.got == 0 && s.exists:
 		r.notef(s.path, kind, migrate.CodeMissing, "the server says that it has points but gives none")
-	case s.points.Total > s.got:
-		r.notef(s.path, kind, migrate.CodeSuspect, "the server counts %d points and gave %d", s.points.Total, s.got)
+	case s.points.Total > s.got && !p.previewsOnly(ctx, s):
+		r.notef(s.path, kind, migrate.CodeMissing, "the server counts %d points and gave %d", s.points.Total, s.got)
 	}
+}
+
+// previewsOnly reports whether all points that a series is short of by the server's count are previews, which were not asked for.
+func (p *pass3) previewsOnly(ctx context.Context, s *floatSeries) bool {
+	short := s.points.Total - s.got
+	if p.reader.source.cfg.IncludePreviews || short > pointsAtOnce {
+		return false
+	}
+	rest := &floatSeries{holder: s.holder, path: s.path, got: s.got, begun: true, previews: true}
+	rest.points.Last = s.points.Last
+	err := p.reader.floatPage(p.tries(ctx), []*floatSeries{rest}, int(short))
+	return err == nil && rest.damage == nil && int64(len(rest.points.Previews)) >= short
 }
 
 // maxPreviewNotes is how many previews of a series are named one by one.
