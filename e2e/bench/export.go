@@ -25,38 +25,65 @@ func (c cost) better(o cost) cost {
 	return cost{min(c.time, o.time), min(c.processor, o.processor), max(c.peak, o.peak)}
 }
 
-// exports measures exports: of points, against a client that only reads the answers, and of many runs.
+// exports measures exports from Neptune 3.x: of points, and of many runs.
 func (b *bencher) exports() error {
-	fmt.Printf("export from a fake Neptune in a process of its own, %d jobs, best of %d, peak memory the worst\n", jobs, rounds)
+	fmt.Printf("export from a fake Neptune 3.x in a process of its own, %d jobs, best of %d, peak memory the worst\n", jobs, rounds)
 	for _, from := range []struct {
 		name string
 		keep bool
 	}{{"points made when they are asked for (goal <= 2 times the bare client, <= 256 MiB, flat)", false}, {"answers made beforehand, which cost the server nothing", true}} {
 		fmt.Printf("  %s\n", from.name)
-		for _, s := range []size{{20, 25, 2_000}, {20, 25, 20_000}, {1, 10, 1_000_000}} {
-			if err := b.points(s, from.keep); err != nil {
+		for _, s := range []spec{
+			{Runs: 20, Series: 25, Points: 2_000}, {Runs: 20, Series: 25, Points: 20_000}, {Runs: 1, Series: 10, Points: 1_000_000},
+		} {
+			s.Generation, s.Keep = 3, from.keep
+			if err := b.points(s, min(jobs, s.Runs)); err != nil { // it asks for one thing at a time in each run
 				return err
 			}
 		}
 	}
 	fmt.Printf("  many runs, once; the second export finds all of them finished (goal <= 60 s for 100,000, flat)\n")
 	for _, runs := range []int{10_000, 100_000} {
-		if err := b.manyRuns(runs); err != nil {
+		if err := b.manyRuns(spec{Generation: 3, Runs: runs, Series: 1, Points: 10}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// points exports a project a few times.
-func (b *bencher) points(s size, keep bool) error {
-	n, err := startNeptune(s, keep)
+// bareAtOnce is how many requests the bare client of 2.x has under way.
+const bareAtOnce = 16
+
+// exports2 is exports for Neptune 2.x, where each series is at least a request.
+func (b *bencher) exports2() error {
+	fmt.Printf("export from a fake Neptune 2.x in a process of its own, %d jobs, best of %d, peak memory the worst\n", jobs, rounds)
+	for _, from := range []struct {
+		name string
+		spec spec
+	}{
+		{"answers at once (goal <= 2 times the bare client)", spec{Runs: 20, Series: 20, Points: 1_000}},
+		{"answers after 20 ms (goal <= 1.3 times)", spec{Runs: 20, Series: 20, Points: 1_000, Delay: 20 * time.Millisecond}},
+		{"answers made beforehand, which cost the server nothing", spec{Runs: 20, Series: 20, Points: 1_000, Keep: true}},
+		{"one long series (goal: flat)", spec{Runs: 1, Series: 1, Points: 2_000_000}},
+	} {
+		fmt.Printf("  %s\n", from.name)
+		from.spec.Generation = 2
+		if err := b.points(from.spec, bareAtOnce); err != nil {
+			return err
+		}
+	}
+	return b.manyRuns(spec{Generation: 2, Runs: 10_000, Series: 1, Points: 10})
+}
+
+// points exports a project a few times, and has a client that only reads the answers send the same requests, so many at once.
+func (b *bencher) points(s spec, atOnce int) error {
+	n, err := startNeptune(s)
 	if err != nil {
 		return err
 	}
 	defer n.stop()
 	dir := filepath.Join(b.dir, "exported")
-	if _, err := b.export(n, dir); err != nil { // the fake has to count each series once
+	if _, err := b.export(n, s, dir); err != nil { // the fake has to count each series once
 		return err
 	}
 	calls, err := n.tape()
@@ -68,46 +95,47 @@ func (b *bencher) points(s size, keep bool) error {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
-		took, err := n.bare(calls, min(jobs, s.runs)) // an export asks for one thing at a time in each run
+		took, err := n.bare(calls, atOnce)
 		if err != nil {
 			return err
 		}
-		exported, err := b.export(n, dir)
+		exported, err := b.export(n, s, dir)
 		if err != nil {
 			return err
 		}
 		bare, ours = bare.better(cost{time: took}), ours.better(exported)
 	}
-	fmt.Printf("    %4d runs, %8d points each of %3d series: bare %6.2f s, export %6.2f s, %5.2f of it, %4d MiB, %4.1f M points/s of processor\n",
-		s.runs, s.points, s.series, bare.time.Seconds(), ours.time.Seconds(), ours.time.Seconds()/bare.time.Seconds(), ours.peak>>20,
+	fmt.Printf("    %4d runs, %8d points each of %3d series, %5d requests: bare %6.2f s, export %6.2f s, %5.2f of it, %4d MiB, %4.1f M points/s of processor\n",
+		s.Runs, s.Points, s.Series, len(calls), bare.time.Seconds(), ours.time.Seconds(), ours.time.Seconds()/bare.time.Seconds(), ours.peak>>20,
 		float64(s.total())/ours.processor.Seconds()/1e6)
 	return os.RemoveAll(dir)
 }
 
 // manyRuns exports tiny runs twice.
-func (b *bencher) manyRuns(runs int) error {
-	n, err := startNeptune(size{runs, 1, 10}, false)
+func (b *bencher) manyRuns(s spec) error {
+	n, err := startNeptune(s)
 	if err != nil {
 		return err
 	}
 	defer n.stop()
 	dir := filepath.Join(b.dir, "exported")
-	first, err := b.export(n, dir)
+	first, err := b.export(n, s, dir)
 	if err != nil {
 		return err
 	}
-	second, err := b.export(n, dir)
+	second, err := b.export(n, s, dir)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("    %7d runs: first export %7.1f s, %4d MiB; second %6.2f s, %4d MiB\n",
-		runs, first.time.Seconds(), first.peak>>20, second.time.Seconds(), second.peak>>20)
+		s.Runs, first.time.Seconds(), first.peak>>20, second.time.Seconds(), second.peak>>20)
 	return os.RemoveAll(dir)
 }
 
 // export exports the project of a fake Neptune into a directory.
-func (b *bencher) export(n *neptune, dir string) (cost, error) {
-	cmd := exec.Command(b.binary, "export", "-p", "bench/"+projectName, "--neptune-url", n.URL, "--jobs", fmt.Sprint(jobs),
+func (b *bencher) export(n *neptune, s spec, dir string) (cost, error) {
+	cmd := exec.Command(b.binary, "export", "-p", "bench/"+projectName, "--neptune-url", n.URL,
+		"--exporter", fmt.Sprint("neptune", s.Generation), "--jobs", fmt.Sprint(jobs),
 		"--data-path", filepath.Join(dir, "data"), "--files-path", filepath.Join(dir, "files"))
 	cmd.Env = append(os.Environ(), "NEPTUNE_API_TOKEN="+n.Token)
 	begun := time.Now()

@@ -3,8 +3,8 @@
 // Command bench measures whole loads and prints them as ratios of one run, so that the figures of
 // two machines can be compared: the time to send 100,000 points to a real MLflow against a bare client
 // that replays the same bodies, what the check adds, the peak memory of small and large loads
-// against a server that discards everything, exports from a fake Neptune, and loads straight into databases. The
-// arguments choose among memory, export, rest and databases.
+// against a server that discards everything, exports from a fake Neptune of each generation, and loads straight into
+// databases. The arguments choose among memory, export, export2, rest and databases.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,8 +30,8 @@ const (
 )
 
 func main() {
-	if len(os.Args) == 6 && os.Args[1] == serveArg {
-		if err := serve(os.Args[2:], os.Stdin, os.Stdout); err != nil {
+	if len(os.Args) == 3 && os.Args[1] == serveArg {
+		if err := serve(os.Args[2], os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "fake Neptune:", err)
 			os.Exit(1)
 		}
@@ -49,7 +50,8 @@ type bencher struct {
 
 // bench measures the parts of these names, or all.
 func bench(environment string, parts []string) error {
-	if environment == "" && !slices.Equal(parts, []string{"export"}) {
+	exportOnly := len(parts) > 0 && !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasPrefix(p, "export") })
+	if environment == "" && !exportOnly {
 		return errors.New("NEXPORT_TEST_MLFLOW3 does not name a Python environment: run make bench")
 	}
 	dir, err := os.MkdirTemp("", "nexport-bench-")
@@ -64,7 +66,7 @@ func bench(environment string, parts []string) error {
 	for _, part := range []struct {
 		name    string
 		measure func() error
-	}{{"memory", b.memory}, {"export", b.exports}, {"rest", b.speed}, {"databases", b.databases}} {
+	}{{"memory", b.memory}, {"export", b.exports}, {"export2", b.exports2}, {"rest", b.speed}, {"databases", b.databases}} {
 		if len(parts) > 0 && !slices.Contains(parts, part.name) {
 			continue
 		}

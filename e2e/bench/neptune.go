@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,18 +18,23 @@ import (
 	"github.com/nexport-go/migrate/neptune/neptunetest"
 )
 
-// The fake Neptune is in a process of its own: this command with serveArg, the sizes of a project and
-// whether answers are kept. It ends when its standard input does.
+// The fake Neptune is in a process of its own: this command with serveArg and a spec as JSON. It ends when
+// its standard input does.
 const (
 	serveArg    = "serve-neptune"
 	tapePath    = "/bench/tape"
 	projectName = "large"
 )
 
-// size is that of a project.
-type size struct{ runs, series, points int }
+// spec is what a fake Neptune serves, and how.
+type spec struct {
+	Generation           int
+	Runs, Series, Points int
+	Keep                 bool          // the answers: they cost the server nothing when they are asked for again
+	Delay                time.Duration // of each answer
+}
 
-func (s size) total() int { return s.runs * s.series * s.points }
+func (s spec) total() int { return s.Runs * s.Series * s.Points }
 
 // call is one request that a client sent.
 type call struct {
@@ -43,25 +47,21 @@ type call struct {
 type served struct{ URL, Token string }
 
 // serve serves a large project until in ends.
-func serve(args []string, in io.Reader, out io.Writer) error {
-	var numbers [4]int
-	for i := range numbers {
-		n, err := strconv.Atoi(args[i])
-		if err != nil {
-			return err
-		}
-		numbers[i] = n
+func serve(arg string, in io.Reader, out io.Writer) error {
+	var s spec
+	if err := json.Unmarshal([]byte(arg), &s); err != nil {
+		return err
 	}
-	project := neptunetest.Large("bench", projectName, numbers[0], numbers[1], numbers[2])
+	project := neptunetest.Large("bench", projectName, s.Runs, s.Series, s.Points)
 	fake, err := neptunetest.Start(neptunetest.Options{
-		Projects: []*neptunetest.Project{project}, NoGzip: true, NoRecord: true,
+		Generation: s.Generation, Projects: []*neptunetest.Project{project}, NoGzip: true, NoRecord: true,
 		Complain: func(complaint string) { fmt.Fprintln(os.Stderr, "fake Neptune:", complaint) },
 	})
 	if err != nil {
 		return err
 	}
 	defer fake.Close()
-	front := httptest.NewServer(&front{fake: fake, keep: numbers[3] > 0, answers: map[string]*httptest.ResponseRecorder{}})
+	front := httptest.NewServer(&front{fake: fake, spec: s, answers: map[string]*httptest.ResponseRecorder{}})
 	defer front.Close()
 	if err := json.NewEncoder(out).Encode(served{front.URL, fake.Token()}); err != nil {
 		return err
@@ -70,11 +70,11 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// front is what clients see of the fake. It remembers requests, and with keep gives the same answer
+// front is what clients see of the fake. It remembers requests, and where the spec says so gives the same answer
 // to the same request without asking the fake again: that costs next to nothing.
 type front struct {
 	fake *neptunetest.Server
-	keep bool
+	spec spec
 
 	mu      sync.Mutex
 	calls   []call
@@ -92,6 +92,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	time.Sleep(f.spec.Delay)
 	if !strings.Contains(r.URL.Path, "/leaderboard/") {
 		f.fake.ServeHTTP(w, r)
 		return
@@ -101,7 +102,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.calls = append(f.calls, call{r.Method, r.URL.RequestURI(), r.Header.Clone(), body})
 	answer := f.answers[key]
 	f.mu.Unlock()
-	if !f.keep {
+	if !f.spec.Keep {
 		f.fake.ServeHTTP(w, r)
 		return
 	}
@@ -126,16 +127,16 @@ type neptune struct {
 	in      io.Closer
 }
 
-func startNeptune(s size, keep bool) (*neptune, error) {
+func startNeptune(s spec) (*neptune, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	kept := "0"
-	if keep {
-		kept = "1"
+	arg, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
 	}
-	n := &neptune{process: exec.Command(self, serveArg, fmt.Sprint(s.runs), fmt.Sprint(s.series), fmt.Sprint(s.points), kept)}
+	n := &neptune{process: exec.Command(self, serveArg, string(arg))}
 	n.process.Stderr = os.Stderr
 	if n.in, err = n.process.StdinPipe(); err != nil {
 		return nil, err
