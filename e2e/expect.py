@@ -142,7 +142,10 @@ class Meta:
         self.user = run.scalar("sys/owner", "string")
         self.description = run.scalar("sys/description", "string")
         self.tags = run.scalar("sys/tags", "string_set") or []
-        self.parent = run.scalar("sys/forking/parent", "string")
+        self.parent, self.parent_scope = run.scalar("sys/forking/parent", "string"), run.scope
+        if run.scope == "model_version":
+            self.parent, self.parent_scope = run.scalar("sys/model_id", "string") or model_of(run.id), "model"
+        self.stage = run.scalar("sys/stage", "string")
         self.sys_id = run.scalar("sys/id", "string")
 
     def run_tags(self, run, multiplier):
@@ -153,10 +156,17 @@ class Meta:
             "nexport.step_multiplier": str(multiplier),
         }
         for key, value in (("mlflow.user", self.user), ("neptune.parent", self.parent),
-                           ("neptune.sys_id", self.sys_id), ("mlflow.note.content", self.description)):
+                           ("neptune.sys_id", self.sys_id), ("neptune.stage", self.stage),
+                           ("mlflow.note.content", self.description)):
             if value:
                 tags[key] = value
         return tags
+
+
+def model_of(version):
+    """The ID of a version's model, if it is one of Neptune's."""
+    model, _, number = version.rpartition("-")
+    return model if number.isascii() and number.isdigit() else None
 
 
 def first_time(run):
