@@ -3,7 +3,6 @@ package neptune
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -15,11 +14,12 @@ import (
 // was cut. length is what the listing says, -1 if it does not; name is for errors. The error, also of a Read,
 // matches migrate.ErrNotFound, ErrUnauthorized or ErrCorrupt if the server does not give this file; others may still be
 // read.
-func (r *reader2) fetch(ctx context.Context, name, address string, query url.Values, length int64) (io.ReadCloser, error) {
-	d := &download{
-		ctx: ctx, core: r.source.core, origin: newAPIFile(r.source.core, address, query),
-		notes: &r.notes, name: name, length: length, size: -1,
+func (r *reader2) fetch(ctx context.Context, name, address string, query url.Values, length int64, accept string) (*download, error) {
+	f := newAPIFile(r.source.core, address, query)
+	if accept != "" {
+		f.call.header = http.Header{"Accept": {accept}}
 	}
+	d := &download{ctx: ctx, core: r.source.core, origin: f, notes: &r.notes, name: name, length: length, size: -1}
 	if err := d.open(); err != nil {
 		return nil, ofFile(err)
 	}
@@ -33,6 +33,7 @@ type apiFile struct {
 	call    call
 	token   string // of the last request
 	refused int    // how often in a row a token was
+	kind    string // Content-Type of the last answer
 }
 
 var _ origin = (*apiFile)(nil)
@@ -78,7 +79,13 @@ func (f *apiFile) request(ctx context.Context) (*http.Request, error) {
 	return request, nil
 }
 
-func (f *apiFile) do(request *http.Request) (*http.Response, error) { return f.http.Do(request) }
+func (f *apiFile) do(request *http.Request) (*http.Response, error) {
+	response, err := f.http.Do(request)
+	if err == nil {
+		f.kind = response.Header.Get("Content-Type")
+	}
+	return response, err
+}
 
 // stale reports a token that the API does not take any more, or a link to a storage that was too old.
 func (f *apiFile) stale(err error) bool {

@@ -21,6 +21,7 @@ type reader2 struct {
 	notes
 	source *source2
 	run    migrate.RunInfo
+	handed handed
 
 	mu sync.Mutex
 	id string // UUID; empty until it is known
@@ -63,8 +64,10 @@ func (r *reader2) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migra
 		}
 		p := &pass2{reader: r, id: id, want: want, seen: map[attribute]bool{}}
 		ended := false
+		defer r.handed.clear()
 		send := func(c migrate.Chunk) bool {
 			ended = ended || !yield(c, nil)
+			r.handed.consumed(c)
 			return !ended
 		}
 		err = p.values(ctx, send)

@@ -83,6 +83,7 @@ func newClient(cfg aws.Config) *s3.Client {
 	}
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = o.BaseEndpoint != nil // other servers than Amazon's have no host for each bucket
+		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 }
 
@@ -146,6 +147,9 @@ func s3Error(err error) error {
 	var failed *awshttp.ResponseError
 	if errors.As(err, &failed) && failed.Response != nil {
 		code := failed.HTTPStatusCode()
+		if code == http.StatusPreconditionFailed {
+			return errors.New("it is another one by now: its ETag is not the one on record")
+		}
 		return fmt.Errorf("S3 answers with %d %s", code, http.StatusText(code))
 	}
 	return fmt.Errorf("S3 does not answer: %w", err)
@@ -153,17 +157,24 @@ func s3Error(err error) error {
 
 // openObject opens an object that has the ETag on record.
 func (o *Opener) openObject(ctx context.Context, f File) (io.ReadCloser, error) {
-	if err := o.checkObject(ctx, f); err != nil {
+	bucket, key, err := splitObject(f.Location)
+	if err != nil {
 		return nil, err
 	}
-	bucket, key, _ := splitObject(f.Location)
 	store, err := o.objects(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if f.Hash == "" {
+		return nil, differs("ETag", "unknown", "empty")
+	}
 	r := &objectReader{ctx: ctx, store: store, bucket: bucket, key: key, tag: `"` + f.Hash + `"`, silence: o.quiet()}
 	if err := r.open(); err != nil {
 		return nil, err
+	}
+	if f.Size >= 0 && r.size != f.Size {
+		r.Close()
+		return nil, differs("size", r.size, f.Size)
 	}
 	return r, nil
 }

@@ -143,7 +143,7 @@ func TestRequests(t *testing.T) {
 	if text, err := readAll(t, o, f); err != nil || text != string(object) {
 		t.Fatalf("%d bytes, %v", len(text), err)
 	}
-	want := "HEAD /data/a |HEAD /data/a |GET /data/a |GET /data/a bytes=1024-"
+	want := "GET /data/a |GET /data/a |GET /data/a bytes=1024-"
 	if got := strings.Join(b.requests, "|"); got != want {
 		t.Errorf("requests %s", got)
 	}

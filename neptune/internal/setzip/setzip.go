@@ -35,6 +35,9 @@ type Member struct {
 	file *zip.File
 }
 
+// Raw is the member's name as the zip has it.
+func (m Member) Raw() string { return m.file.Name }
+
 // Note is something about an entry that the receiver must hear of.
 type Note struct {
 	Text string
