@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the Python environments of the tests below the checkout: .venv-mlflow3 (newest MLflow,
-# pyarrow, DuckDB), .venv-mlflow2 and .venv-neptune3 (neptune-query). Does nothing when they are there and the pins are unchanged.
+# pyarrow, DuckDB), .venv-mlflow2, .venv-neptune3 (neptune-query) and .venv-neptune2 (neptune). Does nothing when they are there and the pins are unchanged.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,3 +22,4 @@ make_venv() { # directory, requirements
 make_venv .venv-mlflow3 scripts/mlflow3.txt
 make_venv .venv-mlflow2 scripts/mlflow2.txt
 make_venv .venv-neptune3 scripts/neptune3.txt
+make_venv .venv-neptune2 scripts/neptune2.txt

@@ -179,6 +179,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, blob string, f Fi
 	} else {
 		w.Header()["Content-Type"] = nil // not guessed from the content
 	}
+	if s.opts.Generation == 2 {
+		w.Header().Set("Content-Disposition", disposition(lastName(f.Name)))
+	}
 	w.Header().Set("ETag", strconv.Quote(uuid(blob, strconv.FormatInt(f.Size, 10))))
 	if s.opts.Provider == "azure" {
 		w.Header().Set("x-ms-blob-type", "BlockBlob")

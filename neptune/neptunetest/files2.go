@@ -44,12 +44,12 @@ func (s *Server) fileAnswer(ri *runIndex, key fileKey, f File, kind string) answ
 		kind = f.MIME
 	}
 	return answer{file: func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Disposition", disposition(f.Name[strings.LastIndexByte(f.Name, '/')+1:]))
 		if s.opts.Ranges {
 			f.MIME = kind
 			s.serve(w, r, ri.uuid+key.attribute, f)
 			return
 		}
+		w.Header().Set("Content-Disposition", disposition(lastName(f.Name)))
 		w.Header().Set("Content-Type", kind)
 		s.sendWhole(w, r, f)
 	}}
@@ -68,6 +68,9 @@ func (s *Server) sendWhole(w http.ResponseWriter, r *http.Request, f File) {
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// lastName is the end of a path.
+func lastName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 // disposition is a header whose file name, at its end, is plain text: clients of 2.x take it as it is.
 func disposition(name string) string {

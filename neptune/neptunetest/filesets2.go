@@ -25,8 +25,7 @@ func (s *Server) prepareZip(c *call) answer {
 		must(bad("a body of %d bytes", len(c.body)))
 	}
 	ri, a := c.attribute("fileSet")
-	name := a.Path[strings.LastIndexByte(a.Path, '/')+1:] + ".zip"
-	job := &zipJob{project: ri.project.ID(), set: a.Value.(FileSet), name: cmp.Or(s.opts.ZipName, name)}
+	job := &zipJob{project: ri.project.ID(), set: a.Value.(FileSet), name: cmp.Or(s.opts.ZipName, lastName(a.Path)+".zip")}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := uuid("zip", strconv.Itoa(len(s.zips)))
