@@ -26,8 +26,9 @@ type session struct {
 	apiToken   string
 	send       func(context.Context, call) error // once, without a bearer token
 	now        func() time.Time
-	secure     bool       // the API is https, so no token goes over http
-	generation Generation // for what is said of refusals
+	locate     func(context.Context) bool // before the first exchange: where to? false if that is not known yet; may be nil
+	secure     bool                       // the API is https, so no token goes over http
+	generation Generation                 // for what is said of refusals
 
 	lock    chan struct{} // of one place, so that waiting ends with its context
 	access  string
@@ -61,9 +62,13 @@ func (s *session) token(ctx context.Context, refused string, anew bool) (string,
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
+	if s.locate != nil && s.locate(ctx) {
+		s.locate = nil
+	}
 	if err := s.exchange(ctx); err != nil {
 		return "", err
 	}
+	s.locate = nil
 	return s.access, nil
 }
 
@@ -87,18 +92,21 @@ func (s *session) exchange(ctx context.Context) error {
 	return nil
 }
 
-// refused says what the answer to an exchange means. An API token of another server, or of
-// Neptune 2.x, gives 400 or 404.
+// refused says what the answer to an exchange means. An API token of another server gives 400, and a server of
+// another kind 404.
 func (s *session) refused(err error) error {
 	var api *APIError
 	if !errors.As(err, &api) || api.Temporary() {
 		return err
 	}
 	api.Message = strings.ReplaceAll(api.Message, s.apiToken, "(token)")
-	switch api.Status {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	switch {
+	case api.Status == http.StatusUnauthorized, api.Status == http.StatusForbidden,
+		api.Status == http.StatusBadRequest && s.generation == Neptune2: // which answers so to a token that it does not know
 		api.Hint = "the server does not know this API token: set NEPTUNE_API_TOKEN to a valid one of this server"
 		return fmt.Errorf("%w: %w (%w)", migrate.ErrFatal, err, migrate.ErrUnauthorized)
+	}
+	switch api.Status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return fmt.Errorf("%w: %w; is the API token one of this server? %w", migrate.ErrFatal, err, otherGeneration{s.generation})
 	}

@@ -36,14 +36,24 @@ type Config struct {
 	IncludeArchived bool // archived and trashed runs too
 	IncludePreviews bool // points of float series that the server has not finished averaging too
 
+	// TempDir is for zips of file sets of Neptune 2.x while they are unpacked; empty: the system's.
+	TempDir string
+	// NoArtifactContents leaves out the contents of artifacts of Neptune 2.x, which it never held itself:
+	// files of this machine, and objects in S3 by the settings that the AWS SDK finds, where they have the
+	// hash that Neptune has on record.
+	NoArtifactContents bool
+
 	Rate     float64           // requests a second over all workers; 0: as fast as the server answers
 	Timeout  time.Duration     // of silence of the server; 0: DefaultTimeout
 	RetryFor time.Duration     // how long a request is repeated; 0: DefaultRetryFor
 	Client   http.RoundTripper // nil: one made from the TLS fields, with the standard proxy variables
 	Log      *slog.Logger      // nil discards
 
-	sleep func(ctx context.Context, d time.Duration) bool // tests do not wait
-	now   func() time.Time
+	located bool // URL is that of the token
+
+	sleep  func(ctx context.Context, d time.Duration) bool // tests do not wait
+	now    func() time.Time
+	window int // how far a search of Neptune 2.x is paged; 0: searchWindow
 }
 
 // FromEnv reads what Neptune's 3.x clients read, by getenv: NEPTUNE_API_TOKEN, NEPTUNE_PROJECT,
@@ -77,7 +87,7 @@ func (c Config) withDefaults() (Config, error) {
 		if err != nil {
 			return c, err
 		}
-		c.URL = address
+		c.URL, c.located = address, true
 	}
 	for _, project := range c.Projects {
 		if err := checkProject(project); err != nil {
@@ -102,6 +112,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.sleep == nil {
 		c.sleep = repeat.Sleep
+	}
+	if c.window == 0 {
+		c.window = searchWindow
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -59,9 +59,9 @@ func (e *APIError) Is(target error) bool {
 	case migrate.ErrNotFound:
 		return e.Status == http.StatusNotFound || e.Code == codeDenied || strings.HasSuffix(e.Code, "_NOT_FOUND")
 	case migrate.ErrUnauthorized:
-		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == codeDenied
+		return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Code == codeDenied || e.Code == codeExpired
 	case migrate.ErrFatal:
-		return e.Status == http.StatusUnauthorized
+		return e.Status == http.StatusUnauthorized || e.Code == codeExpired
 	}
 	return false
 }
@@ -77,6 +77,9 @@ func (e *APIError) Temporary() bool {
 func refusal(err error) bool {
 	var api *APIError
 	if errors.As(err, &api) {
+		if api.Code == codeExpired {
+			return false
+		}
 		switch api.Status {
 		case http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable:
 			return false
@@ -117,9 +120,9 @@ func failure(op string, request *http.Request, response *http.Response, body []b
 // hint tells what to do about an answer, if that is known.
 func hint(e *APIError) string {
 	switch {
-	case e.Code == codeDenied, e.Status == http.StatusForbidden:
+	case e.Code == codeDenied, e.Status == http.StatusForbidden && e.Code != codeExpired:
 		return "the project does not exist, or the API token's account cannot see it: check the name, workspace/project"
-	case e.Status == http.StatusUnauthorized:
+	case e.Status == http.StatusUnauthorized, e.Code == codeExpired:
 		return "set NEPTUNE_API_TOKEN to a valid API token of this server"
 	case e.Status >= 300 && e.Status < 400:
 		return "the server is elsewhere: give its final address with --neptune-url"

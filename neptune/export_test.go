@@ -17,6 +17,12 @@ func WithoutWaits(cfg Config, told func(time.Duration)) Config {
 	return cfg
 }
 
+// Window makes a Source page searches of Neptune 2.x less far.
+func Window(cfg Config, n int) Config {
+	cfg.window = n
+	return cfg
+}
+
 // At sets the clock of a Source.
 func At(cfg Config, now func() time.Time) Config {
 	cfg.now = now

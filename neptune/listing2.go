@@ -39,7 +39,7 @@ type search2 struct {
 }
 
 type page2 struct {
-	entries []wire2.Entry
+	entries []wire2.Object
 	total   int64 // -1: unknown
 }
 
@@ -167,7 +167,7 @@ type listingPass struct {
 	shrunk bool   // the server counted fewer on a later page
 }
 
-// windows goes through all pages. The server gives the first searchWindow objects of a query only, so the next query
+// windows goes through all pages. The server gives the first so many objects of a query only, so the next query
 // begins at the creation time of the last of them, and repeats those of the same time. It returns
 // how many there are by the server's last count; -1 if it does not count.
 func (p *listingPass) windows(ctx context.Context, query string) (total int64, err error) {
@@ -221,7 +221,7 @@ func (p *listingPass) byID(ctx context.Context, query string) error {
 		}
 		id := w.last.Get(attrID)
 		if id == nil || id.Text == last || !plainID(id.Text) {
-			return fmt.Errorf("%s: more than %d were created at the same time, and they cannot be told apart", p.op(), searchWindow)
+			return fmt.Errorf("%s: more than %d were created at the same time, and they cannot be told apart", p.op(), p.source.cfg.window)
 		}
 		last = id.Text
 	}
@@ -243,13 +243,14 @@ func (l *listing2) request(in search2) search2 {
 type window struct {
 	total int64 // by the last page
 	full  bool  // there may be more
-	last  wire2.Entry
+	last  wire2.Object
 }
 
 // window goes through the pages of one query, whatever their length.
 func (p *listingPass) window(ctx context.Context, in search2) (w window, err error) {
 	in, w.total = p.request(in), -1
-	for first := ""; in.offset < searchWindow; {
+	most := p.source.cfg.window
+	for first := ""; in.offset < most; {
 		page, err := p.page(ctx, &in)
 		if err != nil {
 			return w, err
@@ -266,7 +267,7 @@ func (p *listingPass) window(ctx context.Context, in search2) (w window, err err
 		if p.fresh(page.entries); p.ended {
 			return w, nil
 		}
-		if in.offset += len(page.entries); w.total >= 0 && int64(in.offset) >= w.total && in.offset < searchWindow {
+		if in.offset += len(page.entries); w.total >= 0 && int64(in.offset) >= w.total && in.offset < most {
 			return w, nil
 		}
 	}
@@ -276,7 +277,7 @@ func (p *listingPass) window(ctx context.Context, in search2) (w window, err err
 
 // page gets a page, a small one if the server does not take a large one.
 func (p *listingPass) page(ctx context.Context, in *search2) (page2, error) {
-	in.limit = min(p.source.searchLimit(), searchWindow-in.offset)
+	in.limit = min(p.source.searchLimit(), p.source.cfg.window-in.offset)
 	page, err := p.source.search(ctx, *in)
 	if in.limit > smallPage2 && tooMany(err) {
 		in.limit = smallPage2
@@ -308,7 +309,7 @@ func tooMany(err error) bool {
 }
 
 // fresh yields the selected objects of a page that no page before had.
-func (p *listingPass) fresh(entries []wire2.Entry) {
+func (p *listingPass) fresh(entries []wire2.Object) {
 	for _, e := range entries {
 		before := p.seen[e.ID]
 		if before != p.n {
@@ -331,7 +332,7 @@ func (p *listingPass) fresh(entries []wire2.Entry) {
 }
 
 // runInfo2 is what a listing knows of an object.
-func runInfo2(project string, scope migrate.Scope, e wire2.Entry) migrate.RunInfo {
+func runInfo2(project string, scope migrate.Scope, e wire2.Object) migrate.RunInfo {
 	text := func(name string) string {
 		if a := e.Get(name); a != nil {
 			return a.Text

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/neptune/internal/contents"
 )
 
 const (
@@ -22,7 +23,8 @@ const (
 // source2 speaks the protocol of generation 2.
 type source2 struct {
 	*core
-	slots      chan struct{} // requests on their way
+	contents   contents.Opener // of artifacts
+	slots      chan struct{}   // requests on their way
 	paging     paging
 	smallPages atomic.Bool // of listings: the server takes no large ones
 
@@ -35,10 +37,37 @@ var _ protocol = (*source2)(nil)
 
 func newSource2(c *core) *source2 {
 	c.api.header = http.Header{"X-Neptune-Legacyclient": {"false"}}
-	return &source2{
+	s := &source2{
 		core: c, slots: make(chan struct{}, requestsAtOnce2),
 		projects: map[string]string{}, ids: map[migrate.RunRef]string{},
 	}
+	if c.cfg.located {
+		c.api.auth.locate = s.locate
+	}
+	return s
+}
+
+// locate asks the server where its API is: GET /api/backend/v1/clients/config, as the Python client 1.14 does. Without
+// an answer, or if no token should go there, it stays where the API token says. It is false if the server may answer later.
+func (s *source2) locate(ctx context.Context) bool {
+	var out struct {
+		URL string `json:"apiUrl"`
+	}
+	err := s.api.send(withTries(ctx, 1), call{
+		op: "read the client configuration", method: http.MethodGet, url: "/api/backend/v1/clients/config",
+		query: url.Values{"alpha": {"true"}}, bare: true, read: into(&out),
+		header: http.Header{"X-Neptune-Api-Token": {s.cfg.APIToken}},
+	}, "")
+	if err != nil {
+		return !temporary(err)
+	}
+	base, err := parseBase(out.URL)
+	if err != nil || s.api.base.Scheme == "https" && base.Scheme != "https" {
+		return true
+	}
+	s.api.base = base
+	s.api.auth.secure = base.Scheme == "https"
+	return true
 }
 
 func (s *source2) has(scope migrate.Scope) bool {
