@@ -160,7 +160,7 @@ func clean(t *testing.T, data, files, run string) {
 	})
 	var sets int
 	walk(files, func(string) bool { sets++; return false })
-	if len(left) > 0 || sets != 7 {
+	if len(left) > 0 || sets != 9 {
 		t.Errorf("left over from %s: %q; %d files", run, left, sets)
 	}
 }

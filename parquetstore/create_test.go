@@ -117,6 +117,7 @@ func rich() migratetest.Run {
 			{Path: "time", Kind: migrate.KindDatetime, Values: migrate.Datetimes{-62_135_596_800_000}},
 			{Path: "no set", Kind: migrate.KindStringSet, Values: migrate.StringSets{{}}},
 			{Path: "artifact", Kind: migrate.KindArtifact, Values: migrate.Strings{"hash"}},
+			{Path: "artifact", Kind: migrate.KindArtifact, Values: migrate.Files{{Key: "3", Name: "files_list.json", Size: 1}, {Key: "4", Name: "a.csv", Size: 1}}},
 			{Path: "git", Kind: migrate.KindGitRef, Values: migrate.Strings{`{"commit":"1"}`}},
 			{Path: "new kind", Kind: "quantum", Values: migrate.Strings{"?"}},
 			{Path: "twice", Kind: migrate.KindString, Values: migrate.Strings{"a"}},
@@ -388,7 +389,7 @@ func TestManifest(t *testing.T) {
 	if !m.Complete || m.Format != 1 || m.Source != "https://example.com" || m.Run.ID != "run" || !strings.HasPrefix(m.Tool, "nexport") {
 		t.Errorf("got %+v", m)
 	}
-	if m.Attributes[migrate.KindFile] != 3 || m.Points[migrate.KindFloatSeries] != 4 || m.Points[migrate.KindFileSeries] != 3 || len(m.Files) != 10 {
+	if m.Attributes[migrate.KindFile] != 3 || m.Points[migrate.KindFloatSeries] != 4 || m.Points[migrate.KindFileSeries] != 3 || len(m.Files) != 12 {
 		t.Errorf("counts %v, %v, %d files", m.Attributes, m.Points, len(m.Files))
 	}
 	if len(m.Parts) < 2 || !m.Parts[len(m.Parts)-1].Wide {
