@@ -47,6 +47,7 @@ func (f neptuneFlags) config(log *slog.Logger) (neptune.Config, error) {
 	cfg.URL, cfg.CABundle, cfg.ClientCert, cfg.ClientKey = f.NeptuneURL, f.CABundle, f.ClientCert, f.ClientKey
 	cfg.RunsQuery, cfg.IncludeArchived, cfg.IncludePreviews = f.RunsQuery, f.IncludeArchivedRuns, f.IncludeMetricPreviews
 	cfg.Rate, cfg.Timeout, cfg.Log = f.Rate, cmp.Or(f.Timeout, cfg.Timeout), log
+	cfg.NoArtifactContents, cfg.TempDir = f.NoArtifactContents, f.temp
 	cfg.Generation = neptune.Neptune3
 	if f.Exporter == exporters[neptune.Neptune2] {
 		cfg.Generation = neptune.Neptune2

@@ -17,14 +17,13 @@ import (
 type exportFlags struct {
 	chooseFlags
 	neptuneFlags
-	Scope     []string `help:"What to export: ${enum}, separated by commas (default ${scopes}; Neptune 3.x has runs only)." enum:"runs,models,model_versions" placeholder:"SCOPES"`
-	DataPath  string   `short:"d" help:"Directory to write the archive's Parquet files to (default ${default})." default:"./exports/data" placeholder:"DIR"`
-	FilesPath string   `short:"f" help:"Directory to write the runs' files to (default ${default})." default:"./exports/files" placeholder:"DIR"`
-	Overwrite bool     `help:"Export finished runs again too. The copy in the archive stays until the new one is whole; what Neptune does not have any more is set aside."`
-	Update    bool     `help:"Export finished runs again that were modified in Neptune since."`
-	Jobs      int      `short:"j" help:"Runs exported at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
-	DryRun    bool     `help:"Say what would be exported, with an estimate of requests and bytes, and write nothing."`
-	JSON      bool     `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
+	DataPath  string `short:"d" help:"Directory to write the archive's Parquet files to (default ${default})." default:"./exports/data" placeholder:"DIR"`
+	FilesPath string `short:"f" help:"Directory to write the runs' files to (default ${default})." default:"./exports/files" placeholder:"DIR"`
+	Overwrite bool   `help:"Export finished runs again too. The copy in the archive stays until the new one is whole; what Neptune does not have any more is set aside."`
+	Update    bool   `help:"Export finished runs again that were modified in Neptune since."`
+	Jobs      int    `short:"j" help:"Runs exported at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
+	DryRun    bool   `help:"Say what would be exported, with an estimate of requests and bytes, and write nothing."`
+	JSON      bool   `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
 
 	connect connector // nil: connect
 }

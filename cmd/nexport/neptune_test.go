@@ -26,12 +26,14 @@ type neptuneKey struct{}
 // watchedNeptune is a Neptune and how many of its requests a script has looked at.
 type watchedNeptune struct {
 	*neptunetest.Server
-	seen int
+	seen   int
+	second bool // it is of generation 2
 }
 
 // serveNeptune is neptune COMMAND; it starts the script's Neptune, and later changes it:
 //
 //	neptune start [WORLD]        serves a world of testdata/archives, else a small one; sets NEPTUNE_API_TOKEN and NEPTUNE_URL
+//	neptune start2 [WORLD]       the same of Neptune 2
 //	neptune fail STATUS PART     answers requests whose path has PART in it with the status
 //	neptune mend                 ends what fail began
 //	neptune remove ID            removes the run with this ID
@@ -40,32 +42,28 @@ func serveNeptune(ts *testscript.TestScript, t *testing.T, args []string) {
 	n := ts.Value(neptuneKey{}).(*watchedNeptune)
 	switch command := strings.Join(args[:min(1, len(args))], ""); {
 	case command == "start" && len(args) <= 2:
-		n.Server = neptunetest.NewServer(t, neptunetest.Options{Projects: neptuneProjects(ts, t, args[1:])})
-		ts.Setenv("NEPTUNE_API_TOKEN", n.Token())
-		ts.Setenv("NEPTUNE_URL", n.URL)
+		n.start(ts, t, neptunetest.Options{Projects: neptuneProjects(ts, t, args[1:], smallProject)})
+	case command == "start2" && len(args) <= 2:
+		n.start(ts, t, neptunetest.Options{Projects: neptuneProjects(ts, t, args[1:], smallProject2), Generation: 2})
 	case command == "fail" && len(args) == 3:
 		status, err := strconv.Atoi(args[1])
 		ts.Check(err)
-		n.SetFault(func(_ int, r *http.Request) (f neptunetest.Fault) {
-			if strings.Contains(r.URL.Path, args[2]) {
-				f.Status = status
-			}
-			return f
-		})
+		n.fail(status, args[2])
 	case command == "mend" && len(args) == 1:
-		n.SetFault(nil)
+		n.fail(0, "")
 	case command == "remove" && len(args) == 2:
 		n.Change(func(projects []*neptunetest.Project) []*neptunetest.Project {
 			for _, p := range projects {
-				p.Runs = slices.DeleteFunc(p.Runs, func(r *neptunetest.Run) bool { return r.CustomID == args[1] })
+				gone := func(r *neptunetest.Run) bool { return r.CustomID == args[1] || r.ID == args[1] }
+				p.Runs, p.ModelVersions = slices.DeleteFunc(p.Runs, gone), slices.DeleteFunc(p.ModelVersions, gone)
 			}
 			return projects
 		})
 	case command == "touch" && len(args) == 2:
 		n.Change(func(projects []*neptunetest.Project) []*neptunetest.Project {
 			for _, p := range projects {
-				for _, r := range p.Runs {
-					if r.CustomID == args[1] {
+				for _, r := range slices.Concat(p.Runs, p.Models, p.ModelVersions) {
+					if r.CustomID == args[1] || r.ID == args[1] {
 						touch(r)
 					}
 				}
@@ -77,6 +75,27 @@ func serveNeptune(ts *testscript.TestScript, t *testing.T, args []string) {
 	}
 }
 
+func (n *watchedNeptune) start(ts *testscript.TestScript, t *testing.T, opts neptunetest.Options) {
+	n.Server, n.seen, n.second = neptunetest.NewServer(t, opts), 0, opts.Generation == 2
+	ts.Setenv("NEPTUNE_API_TOKEN", n.Token())
+	ts.Setenv("NEPTUNE_URL", n.URL)
+	n.fail(0, "")
+}
+
+// fail answers requests whose path has part in it with the status, unless that is 0. What only Neptune 3 has
+// is not there in Neptune 2.
+func (n *watchedNeptune) fail(status int, part string) {
+	n.SetFault(func(_ int, r *http.Request) (f neptunetest.Fault) {
+		switch {
+		case n.second && strings.Contains(r.URL.Path, "/proto/"):
+			f.Status, f.Body = http.StatusNotFound, "<html>Not Found</html>"
+		case status != 0 && strings.Contains(r.URL.Path, part):
+			f.Status = status
+		}
+		return f
+	})
+}
+
 func touch(r *neptunetest.Run) {
 	for i, a := range r.Attributes {
 		if at, ok := a.Value.(neptunetest.Datetime); ok && a.Path == "sys/modification_time" {
@@ -86,11 +105,11 @@ func touch(r *neptunetest.Run) {
 	r.Attributes = append(r.Attributes, neptunetest.Attribute{Path: "touched", Value: neptunetest.Bool(true)})
 }
 
-func neptuneProjects(ts *testscript.TestScript, t *testing.T, world []string) []*neptunetest.Project {
+func neptuneProjects(ts *testscript.TestScript, t *testing.T, world []string,
+	small func(workspace, name, key string, runs int) *neptunetest.Project,
+) []*neptunetest.Project {
 	if len(world) == 0 {
-		return []*neptunetest.Project{
-			smallProject("team", "mnist", "MN", 5), smallProject("team", "test-bed", "TB", 2),
-		}
+		return []*neptunetest.Project{small("team", "mnist", "MN", 5), small("team", "test-bed", "TB", 2)}
 	}
 	project, err := neptunetest.World{}.ReadWorld(fixture.World(t, world[0]))
 	ts.Check(err)
@@ -118,6 +137,33 @@ func smallProject(workspace, name, key string, runs int) *neptunetest.Project {
 	return p
 }
 
+// smallProject2 is smallProject in Neptune 2: with a model and two versions of it, the second in the trash.
+func smallProject2(workspace, name, key string, runs int) *neptunetest.Project {
+	p := smallProject(workspace, name, key, runs)
+	for _, r := range p.Runs {
+		r.CustomID = ""
+		r.Attributes = slices.DeleteFunc(r.Attributes, func(a neptunetest.Attribute) bool { return a.Path == "sys/archived" })
+		r.Attributes = append(r.Attributes,
+			neptunetest.Attribute{Path: "images", Value: neptunetest.FileSet{Files: []neptunetest.File{
+				neptunetest.FileOf("a.txt", "text/plain", []byte("a")), neptunetest.FileOf("deep/b.txt", "text/plain", []byte("bb")),
+			}}},
+			neptunetest.Attribute{Path: "data", Value: neptunetest.Artifact{Hash: strings.Repeat("0f", 32), Files: []neptunetest.ArtifactFile{
+				{Path: "d.csv", Hash: strings.Repeat("ab", 20), Size: 9, Metadata: map[string]string{"file_path": "file:///no/such/file/d.csv"}},
+			}}})
+	}
+	trashed := neptunetest.Attribute{Path: "sys/trashed", Value: neptunetest.Bool(true)}
+	p.Runs[runs-1].Attributes = append(p.Runs[runs-1].Attributes, trashed)
+	registered := func(id string, more ...neptunetest.Attribute) *neptunetest.Run {
+		return &neptunetest.Run{ID: id, Attributes: append(more,
+			neptunetest.Attribute{Path: "sys/modification_time", Value: neptunetest.Datetime(1_700_000_100_000)},
+			neptunetest.Attribute{Path: "signature", Value: neptunetest.FileOf("s.json", "application/json", []byte("{}"))},
+			neptunetest.Attribute{Path: "val/acc", Value: neptunetest.FloatSeries{{Step: 1, TimeMS: 1_700_000_000_001, Value: 0.5}}})}
+	}
+	p.Models = []*neptunetest.Run{registered(key + "-NET")}
+	p.ModelVersions = []*neptunetest.Run{registered(key + "-NET-1"), registered(key+"-NET-2", trashed)}
+	return p
+}
+
 // asked checks that attributes or files of runs were asked for since it was last called, or with !
 // that they were not.
 func asked(ts *testscript.TestScript, neg bool, _ []string) {
@@ -125,7 +171,7 @@ func asked(ts *testscript.TestScript, neg bool, _ []string) {
 	requests := n.Requests()
 	var read []string
 	for _, r := range requests[n.seen:] {
-		if strings.Contains(r.Path, "/attributes/") || strings.Contains(r.Path, "/storage/") {
+		if strings.Contains(r.Path, "/attributes/") || strings.Contains(r.Path, "/storage/") || strings.Contains(r.Path, "ttributes") {
 			read = append(read, r.Method+" "+r.Path)
 		}
 	}
