@@ -108,8 +108,14 @@ func failure(op string, request *http.Request, response *http.Response, body []b
 		Message   string `json:"message"`
 		Title     string `json:"title"`
 	}
-	if json.Unmarshal(body, &answer) == nil && (answer.ErrorType != "" || answer.Message != "") {
+	if json.Unmarshal(body, &answer) == nil && (answer.ErrorType != "" || answer.Message != "" || answer.Title != "") {
 		e.Code, e.Message = answer.ErrorType, answer.Message
+		switch {
+		case answer.Message == "":
+			e.Message = answer.Title
+		case answer.Title != "" && answer.Title != answer.Message:
+			e.Message = answer.Title + ": " + answer.Message
+		}
 	} else if strings.HasPrefix(e.Message, "<") {
 		e.Message = "" // HTML of a proxy or of another program, XML of a storage
 	}

@@ -1,9 +1,11 @@
 package neptune_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"slices"
@@ -280,7 +282,9 @@ func TestNotFound2(t *testing.T) {
 func TestExpiredTokens2(t *testing.T) {
 	p := world(t, "neptune2-de-ordinary")
 	for _, fault := range []neptunetest.Fault{
-		{Status: 401}, {Status: 403, Body: `{"errorType":"AUTHORIZATION_TOKEN_EXPIRED"}`}, {Status: 500, Body: `{"errorType":"AUTHORIZATION_TOKEN_EXPIRED","message":"x"}`},
+		{Status: 401},
+		{Status: 403, Body: `{"errorType":"AUTHORIZATION_TOKEN_EXPIRED"}`},
+		{Status: 500, Body: `{"errorType":"AUTHORIZATION_TOKEN_EXPIRED","message":"x"}`},
 		{ExpiredToken: true},
 	} {
 		t.Run(fmt.Sprint(fault.Status, fault.Body), func(t *testing.T) {
@@ -317,3 +321,16 @@ func TestExpiredTokens2(t *testing.T) {
 }
 
 func isNotFound(err error) bool { return errors.Is(err, migrate.ErrNotFound) }
+
+// replaced is a response whose body has one text, in the place of old's digits.
+func replaced(response *http.Response, old, digits string) *http.Response {
+	body, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		return response
+	}
+	prefix := strings.TrimRight(old, "0123456789")
+	body = bytes.ReplaceAll(body, []byte(old), []byte(prefix+digits))
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return response
+}
