@@ -20,6 +20,9 @@ type Config struct {
 	Source string
 	// Renew says which of the runs that the archive has already are written again.
 	Renew Renew
+	// With names what the source was asked for beyond what it gives by itself, such as points that are
+	// not final. The manifests have it, and a run that was archived without one of them is not finished.
+	With []string
 	// Outdated is told of each run that PutRun leaves as it is although it was modified at the
 	// source since, from several goroutines; nil: nobody is.
 	Outdated func(run migrate.RunRef)
@@ -139,7 +142,7 @@ func (s *Store) fatal(err error) error {
 }
 
 // PutRun writes a run, if the archive does not have it complete already: with the same selection or
-// all of it, and, as Config.Renew says, not modified since. A copy that is being replaced stays until the new one is
+// all of it, with all of Config.With, and, as Config.Renew says, not modified since. A copy that is being replaced stays until the new one is
 // whole. Result.Target is the run's path without _part_<n>.parquet, below the data directory.
 //
 // A file that the source does not have any more, a value that is too large or not valid UTF-8, and
@@ -173,7 +176,7 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 	if err != nil {
 		return migrate.Result{}, err
 	}
-	stands, err := s.standing(ctx, at, old, info)
+	stands, err := s.standing(ctx, at, old, info, s.write.cfg.With)
 	if err != nil {
 		return migrate.Result{}, err
 	}

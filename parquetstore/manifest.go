@@ -28,6 +28,7 @@ type Manifest struct {
 	Run         ManifestRun    `json:"run"`
 	SourceState string         `json:"source_state"`         // how far the source's copy could be trusted: a migrate.State
 	Selections  []Selected     `json:"selections,omitempty"` // what was read of the run, together; none: all of it
+	With        []string       `json:"with,omitempty"`       // Config.With
 	Attributes  ManifestCounts `json:"attributes"`           // by type
 	Points      ManifestCounts `json:"points"`               // of series, by type
 

@@ -35,6 +35,7 @@ func (w *runWriter) keepUnselected(ctx context.Context) error {
 		return nil
 	}
 	w.noteAge(old.Run.Modified)
+	w.m.With = common(w.m.With, old.With) // is true of all of the run
 	if len(old.Selections) == 0 {
 		w.m.Selections = nil
 	} else {

@@ -65,6 +65,41 @@ func stand(t *testing.T, store *parquetstore.Store, run migrate.RunInfo, want pa
 	}
 }
 
+// TestWith asks the source for more than before, and for less.
+func TestWith(t *testing.T) {
+	ints := rich()
+	ints.Info.Filter = migrate.Filter{Kinds: []migrate.Kind{migrate.KindInt}}
+	ints.Chunks = ints.Chunks[:1]
+	for name, test := range map[string]struct {
+		first, second []string
+		run           migratetest.Run
+		stands        parquetstore.Standing
+		third         bool // a third put finds all
+	}{
+		"less":         {[]string{"a", "b"}, []string{"b"}, rich(), parquetstore.Finished, true},
+		"the same":     {[]string{"a"}, []string{"a"}, rich(), parquetstore.Finished, true},
+		"more":         {[]string{"a"}, []string{"b", "a"}, rich(), parquetstore.Unfinished, true},
+		"first of all": {nil, []string{"a"}, rich(), parquetstore.Unfinished, true},
+		"of a part":    {nil, []string{"a"}, ints, parquetstore.Unfinished, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, files := t.TempDir(), t.TempDir()
+			store := createIn(t, data, files, parquetstore.Config{With: test.first})
+			mustPut(t, store, rich())
+			store = mustClose(t, store, data, files, parquetstore.Config{With: test.second, Renew: parquetstore.RenewNone})
+			if got, err := store.Standing(t.Context(), test.run.Info, test.second...); err != nil || got != test.stands {
+				t.Errorf("standing %d, %v; want %d", got, err, test.stands)
+			}
+			for n, existed := range []bool{test.stands == parquetstore.Finished, test.third} {
+				if got := mustPut(t, store, test.run); got.Existed != existed {
+					t.Errorf("put %d: existed %v", n+2, got.Existed)
+				}
+				check(t, store, settled(rich()))
+			}
+		})
+	}
+}
+
 // TestRenewPython writes runs of the Python tool again: what it wrote beyond the selection is kept.
 func TestRenewPython(t *testing.T) {
 	ints := migrate.Filter{Kinds: []migrate.Kind{migrate.KindInt}}

@@ -60,7 +60,7 @@ type runWriter struct {
 func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWriter, error) {
 	w := &runWriter{store: s, at: at, info: info, old: old, rows: s.write.takeRows(), seen: map[migrate.Problem]bool{}, fileDirs: map[string]bool{}, m: &Manifest{
 		Format: ManifestFormat, Tool: s.write.tool, Source: s.write.cfg.Source, Run: manifestRun(info),
-		SourceState: info.State.String(), Selections: selections(info.Filter),
+		SourceState: info.State.String(), Selections: selections(info.Filter), With: s.write.cfg.With,
 		Attributes: ManifestCounts{}, Points: ManifestCounts{}, Parts: []ManifestPart{}, Files: []ManifestFile{},
 		FilesDir: old.freeFilesDir(at),
 	}}

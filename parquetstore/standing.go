@@ -14,7 +14,7 @@ type Standing int
 const (
 	// Absent: nothing under the present names. A copy in a layout of old versions does not count.
 	Absent Standing = iota
-	// Unfinished: something is missing, or not all that is selected was selected before.
+	// Unfinished: something is missing, or not all that is selected, and asked for, was so before.
 	Unfinished
 	// Outdated: finished, but modified at the source since.
 	Outdated
@@ -23,8 +23,9 @@ const (
 )
 
 // Standing says what the archive has of run, of which run.Filter is selected and which was last
-// modified at run.Modified. It reads no more than names, sizes and the manifest.
-func (s *Store) Standing(ctx context.Context, run migrate.RunInfo) (Standing, error) {
+// modified at run.Modified. with is Config.With of the PutRun that it is asked for. It reads no more than
+// names, sizes and the manifest.
+func (s *Store) Standing(ctx context.Context, run migrate.RunInfo, with ...string) (Standing, error) {
 	if err := checkRef(run.RunRef); err != nil {
 		return Absent, err
 	}
@@ -33,15 +34,15 @@ func (s *Store) Standing(ctx context.Context, run migrate.RunInfo) (Standing, er
 	if err != nil {
 		return Absent, fmt.Errorf("look for run %s in the archive: %w", run.RunRef, err)
 	}
-	return s.standing(ctx, at, old, run)
+	return s.standing(ctx, at, old, run, with)
 }
 
-func (s *Store) standing(ctx context.Context, at place, old held, run migrate.RunInfo) (Standing, error) {
+func (s *Store) standing(ctx context.Context, at place, old held, run migrate.RunInfo, with []string) (Standing, error) {
 	switch {
 	case old.parts == 0 && old.manifest == nil && !old.damaged:
 		return Absent, nil
 	case old.manifest == nil && (old.parts == 0 || old.damaged),
-		old.manifest != nil && !(old.sound() && old.manifest.covers(run.Filter)):
+		old.manifest != nil && !(old.sound() && old.manifest.covers(run.Filter, with)):
 		return Unfinished, nil
 	}
 	was, err := s.modified(ctx, at, old)
