@@ -21,13 +21,20 @@ var faults = map[string]struct {
 	store func() migrate.Store
 	want  string
 }{
-	"puts twice":           {func() migrate.Store { return &again{} }, "a run that is complete was read"},
-	"takes half a run":     {func() migrate.Store { return &hasty{} }, "the run looked complete"},
-	"mixes up projects":    {func() migrate.Store { return &mixed{} }, "one_ID_in_two_projects"},
+	"puts twice":        {func() migrate.Store { return &again{} }, "a run that is complete was read"},
+	"takes half a run":  {func() migrate.Store { return &hasty{} }, "the run looked complete"},
+	"mixes up projects": {func() migrate.Store { return &mixed{} }, "one_ID_in_two_projects"},
+	"mixes up scopes":   {func() migrate.Store { return &scopeless{} }, "one_ID_in_two_scopes"},
+	"loses hashes": {lossy(func(c migrate.Chunk) bool {
+		_, hash := c.Values.(migrate.Strings)
+		return !hash || c.Kind != migrate.KindArtifact
+	}), "f/data: attribute is not there"},
+	"loses descriptions":   {reading(func(r *reader) { r.change = terse }), "f/images: values differ"},
 	"loses an attribute":   {lossy(func(c migrate.Chunk) bool { return c.Path != "p/empty" }), "attribute is not there"},
 	"ignores want":         {reading(func(r *reader) { r.all = true }), "only "},
 	"shares its chunks":    {reading(func(r *reader) { r.share = true }), "second reading"},
-	"yields series first":  {reading(func(r *reader) { r.backwards = true }), "comes after the series"},
+	"yields files first":   {reading(func(r *reader) { r.change = filesFirst }), "comes before the files"},
+	"yields series first":  {reading(func(r *reader) { r.change = slices.Reverse[[]migrate.Chunk] }), "comes after the series"},
 	"ends files early":     {reading(func(r *reader) { r.short = true }), "bytes and"},
 	"lists a run twice":    {func() migrate.Store { return &twice{} }, "is listed twice"},
 	"lists without a care": {func() migrate.Store { return &deaf{} }, "want context.Canceled"},
@@ -84,12 +91,21 @@ func (s *mixed) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRe
 	return s.Memory.PutRun(ctx, run, r)
 }
 
+// scopeless knows no models.
+type scopeless struct{ migratetest.Memory }
+
+func (s *scopeless) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
+	run.Scope = migrate.ScopeRun
+	return s.Memory.PutRun(ctx, run, r)
+}
+
 // reader is a RunReader with faults.
 type reader struct {
 	migrate.RunReader
-	keep                         func(migrate.Chunk) bool
-	all, share, backwards, short bool
-	held                         []migrate.Chunk
+	keep              func(migrate.Chunk) bool
+	change            func([]migrate.Chunk)
+	all, share, short bool
+	held              []migrate.Chunk
 }
 
 func (r *reader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrate.Chunk, error] {
@@ -100,8 +116,8 @@ func (r *reader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrat
 					r.held = append(r.held, c)
 				}
 			}
-			if r.backwards {
-				slices.Reverse(r.held)
+			if r.change != nil {
+				r.change(r.held)
 			}
 		}
 		chunks := r.held
@@ -112,6 +128,26 @@ func (r *reader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrat
 			if (r.all || want == nil || want(c.Path, c.Kind)) && !yield(c, nil) {
 				return
 			}
+		}
+	}
+}
+
+// terse takes the descriptions away.
+func terse(chunks []migrate.Chunk) {
+	for _, c := range chunks {
+		files, _ := c.Values.(migrate.Files)
+		for i := range files {
+			files[i].Description = ""
+		}
+	}
+}
+
+// filesFirst puts the files of an artifact before its hash.
+func filesFirst(chunks []migrate.Chunk) {
+	for i := range chunks[:max(len(chunks)-1, 0)] {
+		if chunks[i].Kind == migrate.KindArtifact && chunks[i].Path == chunks[i+1].Path {
+			chunks[i], chunks[i+1] = chunks[i+1], chunks[i]
+			return
 		}
 	}
 }

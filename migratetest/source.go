@@ -189,6 +189,9 @@ func checkOrder(t *testing.T, chunks []migrate.Chunk) {
 		if ended[now] {
 			t.Errorf("%s: chunks are not adjacent", c.Path)
 		}
+		if _, hash := c.Values.(migrate.Strings); hash && c.Kind == migrate.KindArtifact && (c.Len() != 1 || i > 0 && now == (attribute{last.Path, last.Kind})) {
+			t.Errorf("%s: an artifact has one hash, and it comes before the files", c.Path)
+		}
 		for j := 1; j < len(c.Steps); j++ {
 			if c.Steps[j] < c.Steps[j-1] {
 				t.Fatalf("%s: steps %s and %s are out of order", c.Path, c.Steps[j-1], c.Steps[j])
