@@ -40,7 +40,7 @@ func (r *reader2) list(ctx context.Context, a wire2.Attribute) ([]listedFile, er
 		for _, e := range entries {
 			path := strings.TrimPrefix(directory+"/"+e.Name, "/")
 			switch {
-			case strings.Trim(e.Name, "./") == "" && e.Directory:
+			case e.Directory && (e.Name == "" || e.Name == "." || e.Name == ".."):
 				continue // the directory itself, or the one above
 			case !e.Directory:
 				files = append(files, listedFile{path, e.Size})
