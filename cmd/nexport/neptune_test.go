@@ -26,8 +26,7 @@ type neptuneKey struct{}
 // watchedNeptune is a Neptune and how many of its requests a script has looked at.
 type watchedNeptune struct {
 	*neptunetest.Server
-	seen   int
-	second bool // it is of generation 2
+	seen int
 }
 
 // serveNeptune is neptune COMMAND; it starts the script's Neptune, and later changes it:
@@ -48,9 +47,14 @@ func serveNeptune(ts *testscript.TestScript, t *testing.T, args []string) {
 	case command == "fail" && len(args) == 3:
 		status, err := strconv.Atoi(args[1])
 		ts.Check(err)
-		n.fail(status, args[2])
+		n.SetFault(func(_ int, r *http.Request) (f neptunetest.Fault) {
+			if strings.Contains(r.URL.Path, args[2]) {
+				f.Status = status
+			}
+			return f
+		})
 	case command == "mend" && len(args) == 1:
-		n.fail(0, "")
+		n.SetFault(nil)
 	case command == "remove" && len(args) == 2:
 		n.Change(func(projects []*neptunetest.Project) []*neptunetest.Project {
 			for _, p := range projects {
@@ -76,24 +80,9 @@ func serveNeptune(ts *testscript.TestScript, t *testing.T, args []string) {
 }
 
 func (n *watchedNeptune) start(ts *testscript.TestScript, t *testing.T, opts neptunetest.Options) {
-	n.Server, n.seen, n.second = neptunetest.NewServer(t, opts), 0, opts.Generation == 2
+	n.Server, n.seen = neptunetest.NewServer(t, opts), 0
 	ts.Setenv("NEPTUNE_API_TOKEN", n.Token())
 	ts.Setenv("NEPTUNE_URL", n.URL)
-	n.fail(0, "")
-}
-
-// fail answers requests whose path has part in it with the status, unless that is 0. What only Neptune 3 has
-// is not there in Neptune 2.
-func (n *watchedNeptune) fail(status int, part string) {
-	n.SetFault(func(_ int, r *http.Request) (f neptunetest.Fault) {
-		switch {
-		case n.second && strings.Contains(r.URL.Path, "/proto/"):
-			f.Status, f.Body = http.StatusNotFound, "<html>Not Found</html>"
-		case status != 0 && strings.Contains(r.URL.Path, part):
-			f.Status = status
-		}
-		return f
-	})
 }
 
 func touch(r *neptunetest.Run) {
