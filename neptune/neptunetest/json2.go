@@ -21,7 +21,8 @@ func appendText(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
-// appendNumber appends a float. It always looks like one: Python reads "-0" as a whole number, without its sign.
+// appendNumber appends a float, from 1e7 on and below 1e-3 with an exponent, as Java does. It always looks like one: Python
+// reads "-0" as a whole number, without its sign.
 func appendNumber(b []byte, f float64, bare bool) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -31,9 +32,12 @@ func appendNumber(b []byte, f float64, bare bool) []byte {
 	case math.IsInf(f, -1):
 		return appendOdd(b, "-Infinity", bare)
 	}
+	if size := math.Abs(f); size != 0 && (size < 1e-3 || size >= 1e7) {
+		return strconv.AppendFloat(b, f, 'e', -1, 64)
+	}
 	from := len(b)
-	b = strconv.AppendFloat(b, f, 'g', -1, 64)
-	if !bytes.ContainsAny(b[from:], ".e") {
+	b = strconv.AppendFloat(b, f, 'f', -1, 64)
+	if !bytes.ContainsRune(b[from:], '.') {
 		b = append(b, ".0"...)
 	}
 	return b

@@ -79,34 +79,27 @@ var operations = []operation{
 	{"getFloatSeriesValuesCSV", "GET " + attributes + "floatSeries/csv", "experimentId* attribute* gzipped expectedContentDisposition", "file", (*Server).floatsCSV},
 }
 
-// find finds the operation of a request and checks its parameters when it is handled.
-func (c *call) find(path string) handler {
-	for i := range operations {
-		o := &operations[i]
-		segments, ok := o.match(c.r.Method, path)
-		if !ok || slices.Contains(c.s.opts.Lacks, o.id) || o.handle == nil {
-			continue
-		}
-		c.operation, c.segments = o, segments
-		return (*Server).checked
+// find finds the operation of a request, whose parameters are checked when it is handled.
+func (c *call) find() handler {
+	c.operation, c.segments = c.operationOf()
+	switch {
+	case c.operation == nil:
+		return nil
+	case slices.Contains(c.s.opts.Lacks, c.operation.id):
+		return func(_ *Server, c *call) answer { return nothingThere(c) }
 	}
-	for _, id := range c.s.opts.Lacks {
-		if o := operationOf(id); o != nil {
-			if _, ok := o.match(c.r.Method, path); ok {
-				return (*Server).lacking
-			}
-		}
-	}
-	return nil
+	return (*Server).checked
 }
 
-func operationOf(id string) *operation {
+// operationOf finds the operation of a request among those that need an access token.
+func (c *call) operationOf() (*operation, map[string]string) {
+	path := c.s.path(c.r)
 	for i := range operations {
-		if operations[i].id == id {
-			return &operations[i]
+		if segments, ok := operations[i].match(c.r.Method, path); ok && operations[i].handle != nil {
+			return &operations[i], segments
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // match returns what the path has in place of the names in braces.
@@ -137,12 +130,6 @@ func (o *operation) match(method, path string) (segments map[string]string, ok b
 		segments[strings.Trim(name, "{}")] = segment
 	}
 	return segments, true
-}
-
-// lacking is the answer for an operation that this server does not have.
-func (s *Server) lacking(c *call) answer {
-	must(missing("NOT_FOUND", "this server has no %s", c.name))
-	return answer{}
 }
 
 // missing is what a good client may ask for and not get.

@@ -328,9 +328,12 @@ func (s *Server) answer(r *http.Request, body []byte, fault Fault) answer {
 	h := handlers[c.name]
 	if s.opts.Generation == 2 {
 		if document := s.swagger[path]; document != nil && r.Method == http.MethodGet {
-			return answer{status: http.StatusOK, body: document, kind: kindJSON}
+			return jsonAnswer(document)
 		}
-		h = c.find(path)
+		h = c.find()
+	}
+	if h == nil && (s.otherGeneration(c) || r.Method == http.MethodGet && swaggerPath.MatchString(path)) {
+		return nothingThere(c)
 	}
 	if h == nil {
 		s.complainf("no endpoint %s %s", r.Method, path)
@@ -342,6 +345,20 @@ func (s *Server) answer(r *http.Request, body []byte, fault Fault) answer {
 	s.content.RLock()
 	defer s.content.RUnlock()
 	return c.run(h)
+}
+
+// nothingThere is the answer of a server that does not know the path.
+func nothingThere(*call) answer {
+	return answer{status: http.StatusNotFound, body: []byte("<html>404 Not Found</html>"), kind: "text/html"}
+}
+
+// otherGeneration reports a request that servers of the other generation answer: a client may ask to find out which one this is.
+func (s *Server) otherGeneration(c *call) bool {
+	if s.opts.Generation == 2 {
+		return handlers[c.name] != nil
+	}
+	operation, _ := c.operationOf()
+	return operation != nil
 }
 
 func (s *Server) complainf(format string, args ...any) {

@@ -2,6 +2,7 @@ package neptunetest
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,8 @@ var definitions2 = map[string]string{
 
 	"ArtifactFilesDTO": "files:[]ArtifactFileDTO", "ArtifactFileDTO": "size:int64 metadata:[]Any",
 }
+
+var swaggerPath = regexp.MustCompile(`^/api/(backend|leaderboard|artifacts)/swagger\.json$`)
 
 type object = map[string]any
 
