@@ -2,10 +2,12 @@ package neptune_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -16,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/neptune"
@@ -61,36 +63,37 @@ func TestFaultsThatPass(t *testing.T) {
 		"expired link":      {ExpiredLink: true},
 		"garbage":           {Status: 200, Body: "\x0a\xff\xff"},
 	}
-	for name, fault := range faults {
-		for _, name2 := range []string{"neptune3-d-small", "neptune3-d-odd"} {
-			t.Run(name+"/"+name2, func(t *testing.T) {
-				t.Parallel()
-				p := world(t, name2)
-				server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}, PagePoints: 50})
-				var mu sync.Mutex
-				tries := map[string]int{} // each first try of an endpoint fails, and later ones at random
-				chance := rand.New(rand.NewPCG(7, 7))
-				server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
-					mu.Lock()
-					defer mu.Unlock()
-					if fault.Status == 200 && !strings.Contains(r.URL.Path, "/api/") {
-						return neptunetest.Fault{} // of a file, it would be its content
-					}
-					tries[r.URL.Path]++
-					if tries[r.URL.Path] == 1 || chance.IntN(10) == 0 {
-						return fault
-					}
-					return neptunetest.Fault{}
+	bothGenerations(t, func(t *testing.T, g generation) {
+		for name, fault := range faults {
+			for _, world := range []string{g.small, g.odd} {
+				t.Run(name+"/"+world, func(t *testing.T) {
+					t.Parallel()
+					g.faultThatPasses(t, world, fault)
 				})
-				got := readAll(t, open(t, server, func(cfg *neptune.Config) { everything(cfg); quick(cfg) }), p.ID())
-				for _, run := range p.Runs {
-					if diff := cmp.Diff(seeded(run), got[run.ID], cmp.Comparer(sameFloat)); diff != "" {
-						t.Errorf("%s (-want +got):\n%s", run.ID, diff)
-					}
-				}
-			})
+			}
 		}
-	}
+	})
+}
+
+func (g generation) faultThatPasses(t *testing.T, name string, fault neptunetest.Fault) {
+	p := world(t, name)
+	server := g.serve(t, neptunetest.Options{PagePoints: 50}, p)
+	var mu sync.Mutex
+	tries := map[string]int{} // each first try of an endpoint fails, and later ones at random
+	chance := rand.New(rand.NewPCG(7, 7))
+	server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if fault.Status == 200 && (!strings.Contains(r.URL.Path, "/api/") || strings.HasSuffix(r.URL.Path, "/download")) {
+			return neptunetest.Fault{} // of a file, it would be its content
+		}
+		tries[r.URL.Path]++
+		if tries[r.URL.Path] == 1 || chance.IntN(10) == 0 {
+			return fault
+		}
+		return neptunetest.Fault{}
+	})
+	g.check(t, g.open(t, server, func(cfg *neptune.Config) { everything(cfg); quick(cfg) }), p)
 }
 
 // What the server can never give is named; all the rest is read.
@@ -135,7 +138,7 @@ func TestAttributesThatCannotBeRead(t *testing.T) {
 			got, problems := readRun(t, open(t, server, refuse), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
 			want := seeded(p.Runs[0])
 			delete(want, test.path)
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := gocmp.Diff(want, got); diff != "" {
 				t.Errorf("the rest (-want +got):\n%s", diff)
 			}
 			if len(problems) != 1 || problems[0].Path != test.path || problems[0].Code != migrate.CodeUnreadable {
@@ -165,33 +168,53 @@ func answer(r *http.Request, body string) *http.Response {
 
 // A server that is down ends the run with an error, and does not make problems of its attributes.
 func TestServerGoesAway(t *testing.T) {
-	p := world(t, "neptune3-d-small")
-	for _, path := range []string{pathSearch, pathValues, pathFloats, pathSeries} {
-		t.Run(path, func(t *testing.T) {
-			server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-			server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
-				if strings.HasSuffix(r.URL.Path, path) {
-					return neptunetest.Fault{Status: 503}
-				}
-				return neptunetest.Fault{}
-			})
-			var last error
-			r, err := open(t, server, quick).OpenRun(t.Context(), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: p.Runs[1].CustomID}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, err := range r.Chunks(t.Context(), nil) {
-				last = err
-			}
-			var api *neptune.APIError
-			if !errors.As(last, &api) || api.Status != 503 {
-				t.Errorf("error %v, want the 503", last)
-			}
-			if problems := r.Problems(); len(problems) > 0 {
-				t.Errorf("problems: %v", problems)
-			}
-		})
+	bothGenerations(t, func(t *testing.T, g generation) {
+		for _, path := range g.paths {
+			t.Run(path, func(t *testing.T) { g.goesAway(t, path) })
+		}
+	})
+}
+
+func (g generation) goesAway(t *testing.T, path string) {
+	p := world(t, g.small)
+	server := g.serve(t, neptunetest.Options{}, p)
+	server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
+		if strings.HasSuffix(r.URL.Path, path) {
+			return neptunetest.Fault{Status: 503}
+		}
+		return neptunetest.Fault{}
+	})
+	var last error
+	run := migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: cmp.Or(p.Runs[1].CustomID, p.Runs[1].ID)}}
+	source := g.open(t, server, quick)
+	r, err := source.OpenRun(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if path == pathSearch2 {
+		_, last = first(source.Runs(t.Context(), migrate.Selection{Projects: []string{p.ID()}}))
+	} else {
+		for _, err := range r.Chunks(t.Context(), nil) {
+			last = err
+		}
+	}
+	var api *neptune.APIError
+	if !errors.As(last, &api) || api.Status != 503 {
+		t.Errorf("error %v, want the 503", last)
+	}
+	for _, problem := range r.Problems() {
+		if problem.Code.Lossy() {
+			t.Errorf("problem: %s", problem)
+		}
+	}
+}
+
+// first is the first pair of a sequence.
+func first[K, V any](seq iter.Seq2[K, V]) (key K, value V) {
+	for key, value := range seq {
+		return key, value
+	}
+	return key, value
 }
 
 func TestRetryAfterHoldsBack(t *testing.T) {
@@ -214,108 +237,125 @@ func TestRetryAfterHoldsBack(t *testing.T) {
 }
 
 func TestHangIsNoticed(t *testing.T) {
-	p := world(t, "neptune3-d-small")
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-	var mu sync.Mutex
-	hung := map[string]bool{}
-	server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		if hung[r.URL.Path] || len(hung) == 4 {
-			return neptunetest.Fault{}
+	bothGenerations(t, func(t *testing.T, g generation) {
+		p := world(t, g.small)
+		server := g.serve(t, neptunetest.Options{}, p)
+		var mu sync.Mutex
+		hung := map[string]bool{}
+		server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			if hung[r.URL.Path] || len(hung) == 4 {
+				return neptunetest.Fault{}
+			}
+			hung[r.URL.Path] = true
+			return neptunetest.Fault{Hang: true}
+		})
+		source := g.open(t, server, func(cfg *neptune.Config) { quick(cfg); cfg.Timeout = 300 * time.Millisecond })
+		if got := g.read(t, source, p.ID()); len(got) == 0 {
+			t.Error("no runs")
 		}
-		hung[r.URL.Path] = true
-		return neptunetest.Fault{Hang: true}
+		if len(hung) < 4 {
+			t.Errorf("only %d requests hung", len(hung))
+		}
 	})
-	source := open(t, server, func(cfg *neptune.Config) { quick(cfg); cfg.Timeout = 300 * time.Millisecond })
-	if got := readAll(t, source, p.ID()); len(got) == 0 {
-		t.Error("no runs")
-	}
-	if len(hung) < 4 {
-		t.Errorf("only %d requests hung", len(hung))
-	}
 }
 
 func TestCancelEndsWaiting(t *testing.T) {
-	p := project(neptunetest.Attribute{Path: "m", Value: floats(3)})
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-	ctx, cancel := context.WithCancel(t.Context())
-	server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
-		if strings.HasSuffix(r.URL.Path, pathFloats) {
-			cancel()
-			return neptunetest.Fault{Hang: true}
+	bothGenerations(t, func(t *testing.T, g generation) {
+		p := project(neptunetest.Attribute{Path: "m", Value: floats(3)})
+		server := g.serve(t, neptunetest.Options{}, p)
+		ctx, cancel := context.WithCancel(t.Context())
+		server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
+			if strings.HasSuffix(r.URL.Path, g.floats) {
+				cancel()
+				return neptunetest.Fault{Hang: true}
+			}
+			return neptunetest.Fault{}
+		})
+		r, err := g.open(t, server, nil).OpenRun(ctx, migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "PRJ-1"}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return neptunetest.Fault{}
+		var last error
+		for _, err := range r.Chunks(ctx, nil) {
+			last = err
+		}
+		if !errors.Is(last, context.Canceled) {
+			t.Errorf("error %v, want context.Canceled", last)
+		}
 	})
-	r, err := open(t, server, nil).OpenRun(ctx, migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var last error
-	for _, err := range r.Chunks(ctx, nil) {
-		last = err
-	}
-	if !errors.Is(last, context.Canceled) {
-		t.Errorf("error %v, want context.Canceled", last)
-	}
 }
 
 // The bearer token is renewed once for all who need it, also in the middle.
 func TestTokens(t *testing.T) {
-	p := world(t, "neptune3-d-small")
-	for _, test := range []struct {
-		name     string
-		life     time.Duration
-		fault    func(server *neptunetest.Server) func(int, *http.Request) neptunetest.Fault
-		exchange int
-	}{
-		{"lasts", time.Hour, nil, 1},
-		{"is always about to end", 8 * time.Second, nil, 1},
-		{"cannot be refreshed", time.Hour, func(server *neptunetest.Server) func(int, *http.Request) neptunetest.Fault {
-			var once sync.Once
-			return func(_ int, r *http.Request) neptunetest.Fault {
-				if strings.HasSuffix(r.URL.Path, pathRefresh) {
-					return neptunetest.Fault{Status: 400}
+	bothGenerations(t, func(t *testing.T, g generation) {
+		for _, test := range []struct {
+			name     string
+			life     time.Duration
+			fault    func(server *neptunetest.Server) func(int, *http.Request) neptunetest.Fault
+			exchange int
+		}{
+			{"lasts", time.Hour, nil, 1},
+			{"is always about to end", 8 * time.Second, nil, 1},
+			{"cannot be refreshed", time.Hour, func(server *neptunetest.Server) func(int, *http.Request) neptunetest.Fault {
+				var once sync.Once
+				return func(_ int, r *http.Request) neptunetest.Fault {
+					if strings.HasSuffix(r.URL.Path, pathRefresh) {
+						return neptunetest.Fault{Status: 400}
+					}
+					if strings.HasSuffix(r.URL.Path, g.floats) {
+						once.Do(server.ExpireTokens)
+					}
+					return neptunetest.Fault{}
 				}
-				if strings.HasSuffix(r.URL.Path, pathFloats) {
-					once.Do(server.ExpireTokens)
+			}, 2},
+			{"is revoked", time.Hour, func(server *neptunetest.Server) func(int, *http.Request) neptunetest.Fault {
+				var once sync.Once
+				return func(_ int, r *http.Request) neptunetest.Fault {
+					if strings.HasSuffix(r.URL.Path, g.floats) {
+						once.Do(func() { server.RevokeRefreshTokens(); server.ExpireTokens() })
+					}
+					return neptunetest.Fault{}
 				}
-				return neptunetest.Fault{}
-			}
-		}, 2},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}, TokenLife: test.life})
-			if test.fault != nil {
-				server.SetFault(test.fault(server))
-			}
-			source := open(t, server, quick)
-			var group sync.WaitGroup
-			for range 8 {
-				group.Go(func() { readAll(t, source, p.ID()) })
-			}
-			group.Wait()
-			if got := asks(server, pathExchange); got != test.exchange {
-				t.Errorf("%d exchanges, want %d", got, test.exchange)
-			}
-		})
-	}
+			}, 2},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				p := world(t, g.small)
+				server := g.serve(t, neptunetest.Options{TokenLife: test.life}, p)
+				if test.fault != nil {
+					server.SetFault(test.fault(server))
+				}
+				source := g.open(t, server, quick)
+				var group sync.WaitGroup
+				for range 8 {
+					group.Go(func() { g.read(t, source, p.ID()) })
+				}
+				group.Wait()
+				if got := asks(server, pathExchange); got != test.exchange {
+					t.Errorf("%d exchanges, want %d", got, test.exchange)
+				}
+			})
+		}
+	})
 }
 
 func TestExpiredTokenIsRefreshedOnce(t *testing.T) {
-	p := world(t, "neptune3-d-small")
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-	source := open(t, server, quick)
-	readAll(t, source, p.ID())
-	server.ExpireTokens()
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() { readAll(t, source, p.ID()) })
-	}
-	group.Wait()
-	if exchanges, refreshes := asks(server, pathExchange), asks(server, pathRefresh); exchanges != 1 || refreshes != 1 {
-		t.Errorf("%d exchanges and %d refreshes, want one each", exchanges, refreshes)
-	}
+	bothGenerations(t, func(t *testing.T, g generation) {
+		p := world(t, g.small)
+		server := g.serve(t, neptunetest.Options{}, p)
+		source := g.open(t, server, quick)
+		g.read(t, source, p.ID())
+		server.ExpireTokens()
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() { g.read(t, source, p.ID()) })
+		}
+		group.Wait()
+		if exchanges, refreshes := asks(server, pathExchange), asks(server, pathRefresh); exchanges != 1 || refreshes != 1 {
+			t.Errorf("%d exchanges and %d refreshes, want one each", exchanges, refreshes)
+		}
+	})
 }
 
 // Refused credentials end at once, and say what to do.

@@ -189,13 +189,18 @@ func (s *source2) probe(ctx context.Context, project string) error {
 	if err == nil {
 		_, err = s.search(ctx, search2{op: "list runs of " + project, project: id, kind: "run", limit: 1, paths: []string{attrID}})
 	}
-	if err != nil {
-		return s.explain(ctx, err)
+	var api *APIError
+	if err != nil && (!errors.As(err, &api) || api.Temporary() || errors.Is(err, migrate.ErrFatal)) {
+		return err
 	}
-	if paths, ok := s.described(ctx); ok && !paths[onlyIn2] {
+	paths, ok := s.described(ctx)
+	switch {
+	case err == nil && ok && !paths[onlyIn2]:
 		return fmt.Errorf("the server does not give the files of Neptune 2.x; %w", otherGeneration{Neptune2})
+	case ok && !paths[onlyIn2], !ok && absent(err):
+		return fmt.Errorf("%w; %w", err, otherGeneration{Neptune2})
 	}
-	return nil
+	return err
 }
 
 // explain adds what it means that something is not there, if the server's description of its API is not there either, or is
