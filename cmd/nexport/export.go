@@ -156,7 +156,7 @@ func (j *exportJob) export(ctx context.Context, sink migrate.Sink, target string
 	}
 	j.target = target
 	j.archive, err = parquetstore.Create(j.flags.DataPath, j.flags.FilesPath, parquetstore.Config{
-		Source: j.neptune.origin(), Renew: renew, Outdated: j.view.outdated,
+		Source: j.neptune.origin(), Renew: renew, With: j.flags.with(j.neptune.generation), Outdated: j.view.outdated,
 	})
 	if err != nil {
 		return err

@@ -443,6 +443,23 @@ func TestExportModels(t *testing.T) {
 	c.want(exitUsage, "Neptune 3.x has no models", "export-models", "-p", "ws/a")
 }
 
+// TestExportWith completes runs that were exported without something that is asked for now.
+func TestExportWith(t *testing.T) {
+	c := newCommands(t)
+	c.want(0, "1 run exported", "export", "-p", "ws/b")
+	c.want(0, "1 run there in part, to be completed", "export", "-p", "ws/b", "--include-metric-previews", "--dry-run")
+	c.want(0, "1 run exported", "export", "-p", "ws/b", "--include-metric-previews")
+	c.want(0, "1 run there already", "export", "-p", "ws/b", "--include-metric-previews")
+	c.want(0, "1 run there already", "export", "-p", "ws/b", "--no-artifact-contents")
+	c = newCommands2(t)
+	c.want(0, "1 run exported", "export", "-p", "ws/b", "--no-artifact-contents", "-c", "metrics")
+	c.want(0, "1 run exported", "export", "-p", "ws/b", "--no-artifact-contents")
+	c.want(0, "1 run there already", "export", "-p", "ws/b", "--no-artifact-contents", "--include-metric-previews")
+	c.want(0, "1 run exported", "export", "-p", "ws/b")
+	c.want(0, "1 run there already", "export", "-p", "ws/b")
+	c.want(0, "1 run there already", "export", "-p", "ws/b", "--no-artifact-contents")
+}
+
 // TestExportModelShards checks that each model is in one shard.
 func TestExportModelShards(t *testing.T) {
 	c := newCommands2(t)

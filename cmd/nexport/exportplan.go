@@ -105,7 +105,7 @@ func (j *exportJob) planRuns(ctx context.Context, archive *parquetstore.Store, r
 func (j *exportJob) planRun(ctx context.Context, archive *parquetstore.Store, run migrate.RunInfo, p *plan) (keep bool, err error) {
 	stands := parquetstore.Absent
 	if archive != nil {
-		if stands, err = archive.Standing(ctx, run); err != nil {
+		if stands, err = archive.Standing(ctx, run, j.flags.with(j.neptune.generation)...); err != nil {
 			return false, err
 		}
 	}

@@ -44,6 +44,18 @@ func (f neptuneFlags) Validate() error {
 	return nil
 }
 
+// with are the things that a Neptune of a generation is asked for and that it does not give by itself; manifests have
+// them, so that a run that was exported without is completed.
+func (f neptuneFlags) with(g neptune.Generation) (things []string) {
+	if f.IncludeMetricPreviews && g == neptune.Neptune3 {
+		things = append(things, "metric previews")
+	}
+	if !f.NoArtifactContents && g == neptune.Neptune2 {
+		things = append(things, "artifact contents")
+	}
+	return things
+}
+
 // service is a Neptune.
 type service interface {
 	migrate.Source
