@@ -55,7 +55,8 @@ func (p *pass2) artifact(ctx context.Context, a wire2.Attribute, send sender) er
 	if err != nil {
 		return err
 	}
-	return sendFiles(a.Name, migrate.KindArtifact, append(refs, found...), func() {}, send)
+	refs = append(refs, found...)
+	return sendFiles(a.Name, migrate.KindArtifact, len(refs), func(i int) migrate.FileRef { return refs[i] }, func() {}, send)
 }
 
 // artifactFiles lists the files of an artifact: GET /api/artifacts/v1/artifact/files, as the Python client 1.14

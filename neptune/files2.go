@@ -154,19 +154,21 @@ const (
 	namesAtOnce = migrate.MaxChunkBytes / 4
 )
 
-// sendFiles sends references in chunks, at least one. before is called before each.
-func sendFiles(path string, kind migrate.Kind, refs migrate.Files, before func(), send sender) error {
-	for first := true; first || len(refs) > 0; first = false {
-		n, names := 0, 0
-		for n < min(len(refs), filesAtOnce) && names < namesAtOnce {
-			names += len(refs[n].Key) + len(refs[n].Name)
-			n++
+// sendFiles sends n references in chunks, at least one. before is called before each.
+func sendFiles(path string, kind migrate.Kind, n int, ref func(i int) migrate.FileRef, before func(), send sender) error {
+	for i := 0; i == 0 || i < n; {
+		refs, names := migrate.Files{}, 0
+		for ; i < n && len(refs) < filesAtOnce && names < namesAtOnce; i++ {
+			refs = append(refs, ref(i))
+			names += len(refs[len(refs)-1].Key) + len(refs[len(refs)-1].Name)
 		}
 		before()
-		if !send(migrate.Chunk{Path: path, Kind: kind, Values: refs[:n:n]}) {
+		if !send(migrate.Chunk{Path: path, Kind: kind, Values: refs}) {
 			return errEnough
 		}
-		refs = refs[n:]
+		if n == 0 {
+			return nil
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	migrate "github.com/nexport-go/migrate"
@@ -21,8 +22,8 @@ const (
 	zipTries = 2
 	// zipDeadline is how long the server may take to make a zip.
 	zipDeadline = 10 * time.Minute
-	// firstZipWait is that between the first questions whether it is ready; later ones are further apart.
-	firstZipWait, lastZipWait = 250 * time.Millisecond, 5 * time.Second
+	// firstZipWait is between the first questions whether it is ready; later ones are further apart.
+	firstZipWait, lastZipWait = 100 * time.Millisecond, 5 * time.Second
 )
 
 // errLate is about a zip that does not become ready.
@@ -37,11 +38,18 @@ func (p *pass2) fileSet(ctx context.Context, a wire2.Attribute, send sender) err
 	case err == nil:
 		r.handed.put(a.Name, z)
 		defer r.handed.sent(a.Name, z)
-		refs, err := r.members(ctx, a, z.Set, broken)
+		r.noteMembers(a, z.Set)
+		missing, err := r.missing(ctx, a, z.Set)
 		if err != nil {
 			return err
 		}
-		return sendFiles(a.Name, migrate.KindFileSet, refs, func() { r.handed.sends(z) }, send)
+		n := len(z.Members)
+		return sendFiles(a.Name, migrate.KindFileSet, n+len(missing), func(i int) migrate.FileRef {
+			if i >= n {
+				return missing[i-n]
+			}
+			return member(a.Name, z.Members[i], broken[i])
+		}, func() { r.handed.sends(z) }, send)
 	case !passes(err):
 		return err
 	}
@@ -55,20 +63,26 @@ func (p *pass2) fileSet(ctx context.Context, a wire2.Attribute, send sender) err
 		return nil
 	}
 	names := newNames(&r.notes, a.Name, migrate.KindFileSet)
-	var refs migrate.Files
-	for _, f := range listed {
-		refs = append(refs, single(a.Name, names.take(f.path), f))
-	}
-	names.end()
-	return sendFiles(a.Name, migrate.KindFileSet, refs, func() {}, send)
+	defer names.end()
+	return sendFiles(a.Name, migrate.KindFileSet, len(listed), func(i int) migrate.FileRef {
+		return single(a.Name, names.take(listed[i].path), listed[i])
+	}, func() {}, send)
 }
 
 func single(attr, name string, f listedFile) migrate.FileRef {
 	return migrate.FileRef{Key: joinKey(keySingle, attr, f.path), Name: name, MIME: mimeOf(name), Size: f.size}
 }
 
-// members are the files of a zip, and those that it should have.
-func (r *reader2) members(ctx context.Context, a wire2.Attribute, set *setzip.Set, broken map[int]bool) (migrate.Files, error) {
+// member is a file of a zip; one that cannot be unpacked is asked for alone.
+func member(attr string, m setzip.Member, broken bool) migrate.FileRef {
+	ref := migrate.FileRef{Key: joinKey(keyMember, attr, m.Name), Name: m.Name, MIME: mimeOf(m.Name), Size: m.Size}
+	if broken {
+		ref.Key = joinKey(keySingle, attr, m.Raw())
+	}
+	return ref
+}
+
+func (r *reader2) noteMembers(a wire2.Attribute, set *setzip.Set) {
 	renamed := some{notes: &r.notes, path: a.Name, kind: migrate.KindFileSet, code: migrate.CodeRenamed}
 	lost := some{notes: &r.notes, path: a.Name, kind: migrate.KindFileSet, code: migrate.CodeUnsupported}
 	for _, note := range set.Notes {
@@ -80,23 +94,14 @@ func (r *reader2) members(ctx context.Context, a wire2.Attribute, set *setzip.Se
 	}
 	renamed.end()
 	lost.end()
-	refs := make(migrate.Files, 0, len(set.Members))
-	for i, m := range set.Members {
-		ref := migrate.FileRef{Key: joinKey(keyMember, a.Name, m.Name), Name: m.Name, MIME: mimeOf(m.Name), Size: m.Size}
-		if broken[i] {
-			ref.Key = joinKey(keySingle, a.Name, m.Raw())
-		}
-		refs = append(refs, ref)
-	}
-	if a.Size == set.Size {
-		return refs, nil // nothing is missing, so the set need not be listed, directory by directory
-	}
-	missing, err := r.missing(ctx, a, set)
-	return append(refs, missing...), err
 }
 
-// missing finds files of a set that its zip lacks.
+// missing finds files of a set that its zip lacks. A zip that has as many bytes as the server says lacks none, so
+// that the set need not be listed, directory by directory.
 func (r *reader2) missing(ctx context.Context, a wire2.Attribute, set *setzip.Set) (migrate.Files, error) {
+	if a.Size == set.Size {
+		return nil, nil
+	}
 	listed, err := r.list(ctx, a)
 	if err != nil {
 		if passes(err) && a.Size >= 0 {
@@ -239,27 +244,31 @@ func (r *reader2) prepareZip(ctx context.Context, attr string) (string, error) {
 		return "", err
 	}
 	id := made.ID
-	for spent, wait := time.Duration(0), firstZipWait; made.URL == "" || spent == 0; wait = min(2*wait, lastZipWait) {
-		if spent >= zipDeadline {
+	for spent, wait := time.Duration(0), firstZipWait; ; wait = min(2*wait, lastZipWait) {
+		err := r.source.get(ctx, op, "/api/leaderboard/v1/download/downloadRequest", url.Values{"id": {id}}, read)
+		switch {
+		case err != nil:
+			return "", err
+		case made.URL != "":
+			return r.zipAddress(op, made.URL)
+		case spent >= zipDeadline:
 			return "", fmt.Errorf("%s: %w", op, errLate)
-		}
-		if !r.source.cfg.sleep(ctx, wait) {
+		case !r.source.cfg.sleep(ctx, wait):
 			return "", context.Cause(ctx)
 		}
 		spent += wait
-		err := r.source.get(ctx, op, "/api/leaderboard/v1/download/downloadRequest", url.Values{"id": {id}}, read)
-		if err != nil {
-			return "", err
-		}
 	}
-	return r.absolute(op, made.URL)
 }
 
-// absolute makes a URL of one that may be a path of the API.
-func (r *reader2) absolute(op, address string) (string, error) {
+// zipAddress makes a URL of what the server gives. Behind a proxy it may know itself by another name than the
+// one it was reached by: what is a path of its API is asked for where the API is.
+func (r *reader2) zipAddress(op, address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" && u.Scheme != "" || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
 		return "", fmt.Errorf("%s: the server gives an address that is no URL of the web; %w", op, migrate.ErrCorrupt)
+	}
+	if at := strings.Index(u.EscapedPath(), "/api/leaderboard/"); at >= 0 {
+		return r.source.api.base.String() + u.EscapedPath()[at:] + "?" + u.RawQuery, nil
 	}
 	return r.source.api.base.ResolveReference(u).String(), nil
 }

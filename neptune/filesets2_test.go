@@ -324,3 +324,28 @@ func TestFewNotes(t *testing.T) {
 		t.Errorf("%d problems, the last is %q", len(problems), problems[len(problems)-1])
 	}
 }
+
+// Behind a proxy the server gives the address that others reach it by, or none but a path.
+func TestZipOfAnotherName(t *testing.T) {
+	for name, origin := range map[string]string{"another host": "https://public.example/base", "a path": ""} {
+		t.Run(name, func(t *testing.T) {
+			server := project2(t, neptunetest.Options{}, neptunetest.Attribute{Path: "s", Value: fileSet("a")})
+			r := openRun2(t, server, func(cfg *neptune.Config) {
+				cfg.Client = roundTrip(func(r *http.Request) (*http.Response, error) {
+					response, err := http.DefaultTransport.RoundTrip(r)
+					if err == nil && strings.HasSuffix(r.URL.Path, pathPoll) {
+						body, _ := io.ReadAll(response.Body)
+						response.Body.Close()
+						body = bytes.ReplaceAll(body, []byte(server.URL), []byte(origin))
+						response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+					}
+					return response, err
+				})
+			})
+			files, _ := copyFiles(t, r)
+			if diff := cmp.Diff([]string{"a=a"}, namesAndTexts(files)); diff != "" || asks(server, pathZip) != 1 {
+				t.Errorf("%d zips (-want +got):\n%s", asks(server, pathZip), diff)
+			}
+		})
+	}
+}

@@ -130,7 +130,7 @@ func TestNoImages(t *testing.T) {
 
 // Images are got once, and are in memory only a few at a time.
 func TestManyImages(t *testing.T) {
-	const n, size = 600, 100 << 10
+	const n, size = 250, 100 << 10
 	var attributes []neptunetest.Attribute
 	for s := range 3 {
 		var pictures neptunetest.FileSeries
