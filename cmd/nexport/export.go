@@ -47,6 +47,10 @@ with fewer attributes, are completed: the same command may be given again at any
 runs that have changed since are exported again, with --overwrite all are. What is said of runs holds for
 the models and model versions of Neptune 2.x as well; they are exported too, unless --scope says otherwise.
 
+The files of an artifact lie outside of Neptune. Those that this machine reaches are exported if they are
+the ones that Neptune has on record: local files, and objects in S3 with the credentials that AWS's own
+tools would use.
+
 The archive can be read by the Python tool neptune-exporter, and by anything that reads Parquet;
 "nexport summary" shows it, "nexport load" loads it into MLflow.
 
@@ -130,7 +134,7 @@ func (f *exportFlags) scopesOf(g neptune.Generation) ([]migrate.Scope, error) {
 		return nil, errors.New("--scope: Neptune 3.x has no models and model versions: export its runs, with --scope runs or without --scope")
 	case len(chosen) > 0:
 		return chosen, nil
-	case g == neptune.Neptune2:
+	case g == neptune.Neptune2 && f.RunsQuery == "": // which is of runs
 		return allScopes, nil
 	default:
 		return onlyRuns, nil

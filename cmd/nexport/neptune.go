@@ -25,7 +25,7 @@ type neptuneFlags struct {
 	IncludeArchivedRuns   bool   `help:"Archived and trashed runs too."`
 	IncludeMetricPreviews bool   `help:"Points that are not final yet (metric previews, of Neptune 3.x) too."`
 	NoArtifactContents    bool   `help:"Of artifacts (of Neptune 2.x) only the hashes and the lists of files, not the files: these lie outside of Neptune, on disks and in buckets that this machine may reach."`
-	RunsQuery             string `short:"q" help:"Only runs that this query of Neptune's own language (NQL) finds." placeholder:"NQL"`
+	RunsQuery             string `short:"q" help:"Only runs that this query of Neptune's own language (NQL) finds, and no models unless --scope names them." placeholder:"NQL"`
 
 	temp string // directory for what is thrown away again
 }
