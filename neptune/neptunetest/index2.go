@@ -149,7 +149,7 @@ func (ri *runIndex) trashed() bool {
 
 func checkValue2(a *Attribute) error {
 	if _, series := a.Value.(floats); a.Config != nil && !series {
-		return fmt.Errorf("Config of what is not a float series")
+		return fmt.Errorf("a config of what is not a float series")
 	}
 	switch v := a.Value.(type) {
 	case nil, HistogramSeries:

@@ -111,15 +111,19 @@ func FuzzReadWorld(f *testing.F) {
 	f.Add([]byte(`{"version":1,"generation":3,"project":"team/proj","runs":[]}`))
 	f.Add(oneAttribute(`{"path":"x","type":"float_series","points":[[1,"NaN",3],[2,1,3,{"preview":true,"completion":0.5}]]}`))
 	f.Add(oneAttribute(`{"path":"x","type":"file_series","points":[[1,{"name":"n","mime":"m","b64":"YQ=="},3]]}`))
+	f.Add(oneAttribute2(`{"path":"x","type":"file_set","files":[{"path":"a","size":2,"seed":1}]}`))
+	f.Add(oneAttribute2(`{"path":"x","type":"artifact","hash":"h","files":[{"path":"a","hash":"","metadata":{}}]}`))
+	f.Add(oneAttribute2(`{"path":"x","type":"git_ref","value":{}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := neptunetest.World{}.ReadWorld(text)
 		if err != nil {
 			return
 		}
-		s, err := neptunetest.Start(neptunetest.Options{Projects: []*neptunetest.Project{p}})
-		if err != nil {
-			return
+		for _, generation := range []int{2, 3} {
+			s, err := neptunetest.Start(neptunetest.Options{Generation: generation, Projects: []*neptunetest.Project{p}})
+			if err == nil {
+				s.Close()
+			}
 		}
-		s.Close()
 	})
 }
