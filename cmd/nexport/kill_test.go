@@ -26,11 +26,16 @@ func TestExportKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows keeps files open for a while after a kill")
 	}
-	project, err := neptunetest.World{}.ReadWorld(fixture.World(t, "neptune3-d-odd"))
+	t.Run("neptune3", func(t *testing.T) { testKilled(t, 3, "neptune3-d-odd") })
+	t.Run("neptune2", func(t *testing.T) { testKilled(t, 2, "neptune2-de-odd") })
+}
+
+func testKilled(t *testing.T, generation int, world string) {
+	project, err := neptunetest.World{}.ReadWorld(fixture.World(t, world))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{project}, NoRecord: true})
+	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{project}, Generation: generation, NoRecord: true})
 	k := killer{t: t, token: server.Token(), project: project.ID(), rand: rand.New(rand.NewPCG(1, 2))}
 	whole, killed := t.TempDir(), t.TempDir()
 	k.finish(whole)
@@ -122,7 +127,7 @@ func held(t *testing.T, dir string) map[migrate.RunRef]*migratetest.Memory {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for info, err := range store.Runs(t.Context(), migrate.Selection{}) {
+	for info, err := range store.Runs(t.Context(), migrate.Selection{Scopes: allScopes}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -176,10 +176,21 @@ func TestExportInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no interrupts to send")
 	}
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{smallProject("team", "mnist", "MN", 5)}})
+	t.Run("neptune3", func(t *testing.T) {
+		testInterrupt(t, 3, smallProject("team", "mnist", "MN", 5),
+			"team/mnist/mnist-run-1 team/mnist/mnist-run-2 team/mnist/mnist-run-3 team/mnist/mnist-run-4")
+	})
+	t.Run("neptune2", func(t *testing.T) {
+		testInterrupt(t, 2, smallProject2("team", "mnist", "MN", 3),
+			"team/mnist/model/MN-NET team/mnist/model_version/MN-NET-1 team/mnist/MN-1 team/mnist/MN-2")
+	})
+}
+
+func testInterrupt(t *testing.T, generation int, project *neptunetest.Project, all string) {
+	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{project}, Generation: generation})
 	hangs := make(chan struct{}, 100)
 	server.SetFault(func(_ int, r *http.Request) (f neptunetest.Fault) {
-		if strings.Contains(r.URL.Path, "series") {
+		if strings.Contains(strings.ToLower(r.URL.Path), "series") {
 			hangs <- struct{}{}
 			f.Hang = true
 		}
@@ -218,5 +229,5 @@ func TestExportInterrupt(t *testing.T) {
 		t.Errorf("again: %v\n%s", err, stderr)
 	}
 	c := commands{t: t, dir: dir}
-	c.holds("team/mnist/mnist-run-1 team/mnist/mnist-run-2 team/mnist/mnist-run-3 team/mnist/mnist-run-4")
+	c.holds(all)
 }
