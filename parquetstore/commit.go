@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"reflect"
 	"slices"
 
 	migrate "github.com/nexport-go/migrate"
@@ -67,26 +66,6 @@ func (s *Store) whole(at place, m *Manifest) bool {
 // sound reports whether nothing is missing of what was selected.
 func (h held) sound() bool {
 	return h.manifest != nil && !h.damaged && h.manifest.SourceState != migrate.Partial.String() && h.manifest.losses() == 0
-}
-
-// covers reports whether what a filter selects was read, with all that the source is asked for.
-func (m *Manifest) covers(f migrate.Filter, with []string) bool {
-	if len(common(with, m.With)) < len(with) {
-		return false
-	}
-	return len(m.Selections) == 0 || slices.ContainsFunc(m.Selections, func(s Selected) bool {
-		return reflect.DeepEqual(s, selected(f))
-	})
-}
-
-// common are those of a that b has too.
-func common(a, b []string) (both []string) {
-	for _, s := range a {
-		if slices.Contains(b, s) {
-			both = append(both, s)
-		}
-	}
-	return both
 }
 
 func (m *Manifest) losses() (n int) {

@@ -28,7 +28,6 @@ type Manifest struct {
 	Run         ManifestRun    `json:"run"`
 	SourceState string         `json:"source_state"`         // how far the source's copy could be trusted: a migrate.State
 	Selections  []Selected     `json:"selections,omitempty"` // what was read of the run, together; none: all of it
-	With        []string       `json:"with,omitempty"`       // Config.With
 	Attributes  ManifestCounts `json:"attributes"`           // by type
 	Points      ManifestCounts `json:"points"`               // of series, by type
 
@@ -96,21 +95,6 @@ func (f *ManifestFile) ref() migrate.FileRef {
 		ref.Name = string(f.NameBytes)
 	}
 	return ref
-}
-
-// Selected is a migrate.Filter as text.
-type Selected struct {
-	Path    string         `json:"path,omitempty"` // regular expression
-	Kinds   []migrate.Kind `json:"kinds,omitempty"`
-	Exclude []migrate.Kind `json:"exclude,omitempty"`
-}
-
-func selected(f migrate.Filter) Selected {
-	s := Selected{Kinds: f.Kinds, Exclude: f.Exclude}
-	if f.Path != nil {
-		s.Path = f.Path.String()
-	}
-	return s
 }
 
 func manifestRun(info migrate.RunInfo) ManifestRun {

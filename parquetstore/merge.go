@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"time"
 
 	migrate "github.com/nexport-go/migrate"
@@ -35,13 +34,7 @@ func (w *runWriter) keepUnselected(ctx context.Context) error {
 		return nil
 	}
 	w.noteAge(old.Run.Modified)
-	w.m.With = common(w.m.With, old.With) // is true of all of the run
-	if len(old.Selections) == 0 {
-		w.m.Selections = nil
-	} else {
-		w.m.Selections = append(old.Selections, w.m.Selections...)
-		w.m.Selections = slices.CompactFunc(w.m.Selections, func(a, b Selected) bool { return reflect.DeepEqual(a, b) })
-	}
+	w.m.Selections = join(old.selectedBefore(), selected(f, w.store.write.cfg.With))
 	return nil
 }
 

@@ -67,34 +67,42 @@ func stand(t *testing.T, store *parquetstore.Store, run migrate.RunInfo, want pa
 
 // TestWith asks the source for more than before, and for less.
 func TestWith(t *testing.T) {
-	ints := rich()
+	all, ints, rest := rich(), rich(), rich()
 	ints.Info.Filter = migrate.Filter{Kinds: []migrate.Kind{migrate.KindInt}}
 	ints.Chunks = ints.Chunks[:1]
-	for name, test := range map[string]struct {
-		first, second []string
-		run           migratetest.Run
-		stands        parquetstore.Standing
-		third         bool // a third put finds all
-	}{
-		"less":         {[]string{"a", "b"}, []string{"b"}, rich(), parquetstore.Finished, true},
-		"the same":     {[]string{"a"}, []string{"a"}, rich(), parquetstore.Finished, true},
-		"more":         {[]string{"a"}, []string{"b", "a"}, rich(), parquetstore.Unfinished, true},
-		"first of all": {nil, []string{"a"}, rich(), parquetstore.Unfinished, true},
-		"of a part":    {nil, []string{"a"}, ints, parquetstore.Unfinished, false},
+	rest.Info.Filter = migrate.Filter{Exclude: []migrate.Kind{migrate.KindInt}}
+	rest.Chunks = rest.Chunks[1:]
+	type put struct {
+		run     migratetest.Run
+		with    []string
+		existed bool
+	}
+	a, ab := []string{"a"}, []string{"b", "a"}
+	for name, puts := range map[string][]put{
+		"less":          {{all, ab, false}, {all, a, true}, {ints, a, true}, {all, nil, true}},
+		"more":          {{all, nil, false}, {all, a, false}, {all, ab, false}, {all, ab, true}, {rest, ab, true}},
+		"of a part":     {{all, nil, false}, {ints, a, false}, {ints, a, true}, {all, nil, true}, {rest, a, false}, {rest, a, true}, {ints, a, true}, {all, a, false}, {all, a, true}},
+		"part by part":  {{ints, nil, false}, {rest, a, false}, {rest, a, true}, {ints, nil, true}, {ints, a, false}, {ints, a, true}, {rest, a, true}, {all, a, false}, {all, a, true}},
+		"less of it":    {{ints, ab, false}, {rest, a, false}, {ints, a, true}, {ints, ab, false}, {ints, ab, true}},
+		"empty is none": {{all, []string{}, false}, {all, nil, true}, {ints, []string{}, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data, files := t.TempDir(), t.TempDir()
-			store := createIn(t, data, files, parquetstore.Config{With: test.first})
-			mustPut(t, store, rich())
-			store = mustClose(t, store, data, files, parquetstore.Config{With: test.second, Renew: parquetstore.RenewNone})
-			if got, err := store.Standing(t.Context(), test.run.Info, test.second...); err != nil || got != test.stands {
-				t.Errorf("standing %d, %v; want %d", got, err, test.stands)
-			}
-			for n, existed := range []bool{test.stands == parquetstore.Finished, test.third} {
-				if got := mustPut(t, store, test.run); got.Existed != existed {
-					t.Errorf("put %d: existed %v", n+2, got.Existed)
+			for n, put := range puts {
+				store := createIn(t, data, files, parquetstore.Config{With: put.with, Renew: parquetstore.RenewNone})
+				stands, err := store.Standing(t.Context(), put.run.Info, put.with...)
+				if err != nil || (stands == parquetstore.Finished) != put.existed {
+					t.Errorf("before put %d: standing %d, %v", n, stands, err)
 				}
-				check(t, store, settled(rich()))
+				if got := mustPut(t, store, put.run); got.Existed != put.existed {
+					t.Errorf("put %d: existed %v", n, got.Existed)
+				}
+				if err := store.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name != "less of it" {
+				check(t, open(t, data, files), settled(all))
 			}
 		})
 	}

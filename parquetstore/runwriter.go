@@ -60,7 +60,7 @@ type runWriter struct {
 func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWriter, error) {
 	w := &runWriter{store: s, at: at, info: info, old: old, rows: s.write.takeRows(), seen: map[migrate.Problem]bool{}, fileDirs: map[string]bool{}, m: &Manifest{
 		Format: ManifestFormat, Tool: s.write.tool, Source: s.write.cfg.Source, Run: manifestRun(info),
-		SourceState: info.State.String(), Selections: selections(info.Filter), With: s.write.cfg.With,
+		SourceState: info.State.String(), Selections: selections(selected(info.Filter, s.write.cfg.With)),
 		Attributes: ManifestCounts{}, Points: ManifestCounts{}, Parts: []ManifestPart{}, Files: []ManifestFile{},
 		FilesDir: old.freeFilesDir(at),
 	}}
@@ -379,7 +379,7 @@ func reasons(m *Manifest) (why []string) {
 	if m.SourceState == migrate.Partial.String() {
 		why = append(why, "the source's copy is partial")
 	}
-	if len(m.Selections) > 0 {
+	if !m.whole() {
 		why = append(why, "only some attributes were selected")
 	}
 	return why
@@ -421,12 +421,4 @@ func columnOf(k migrate.Kind, v migrate.Values) (ok bool) {
 		return class == classFile
 	}
 	return class == classText || k == migrate.KindArtifact
-}
-
-// selections is what a filter selects, as a manifest has it.
-func selections(f migrate.Filter) []Selected {
-	if f.All() {
-		return nil
-	}
-	return []Selected{selected(f)}
 }

@@ -42,7 +42,7 @@ func (s *Store) standing(ctx context.Context, at place, old held, run migrate.Ru
 	case old.parts == 0 && old.manifest == nil && !old.damaged:
 		return Absent, nil
 	case old.manifest == nil && (old.parts == 0 || old.damaged),
-		old.manifest != nil && !(old.sound() && old.manifest.covers(run.Filter, with)):
+		old.manifest != nil && !(old.sound() && old.manifest.covers(selected(run.Filter, with))):
 		return Unfinished, nil
 	}
 	was, err := s.modified(ctx, at, old)
