@@ -35,28 +35,30 @@ func large(runs, series, points int) *neptunetest.Project {
 // BenchmarkRead compares reading with a client that sends the same requests and throws the answers
 // away.
 func BenchmarkRead(b *testing.B) {
-	for _, size := range []struct{ runs, series, points int }{{20, 50, 1000}, {200, 10, 100}, {4, 4, 100_000}, {1, 1, 2_000_000}} {
-		b.Run(fmt.Sprintf("%dx%dx%d", size.runs, size.series, size.points), func(b *testing.B) {
-			p := large(size.runs, size.series, size.points)
-			server := neptunetest.NewServer(b, neptunetest.Options{Projects: []*neptunetest.Project{p}, NoGzip: true})
-			source := open(b, server, nil)
-			readInParallel(b, source, p.ID())
-			requests := server.Requests()
-			var ours, bare time.Duration
-			for b.Loop() {
-				start := time.Now()
+	for _, g := range generations {
+		for _, size := range []struct{ runs, series, points int }{{20, 50, 1000}, {200, 10, 100}, {4, 4, 100_000}, {1, 1, 2_000_000}} {
+			b.Run(fmt.Sprintf("%s/%dx%dx%d", g, size.runs, size.series, size.points), func(b *testing.B) {
+				p := large(size.runs, size.series, size.points)
+				server := g.serve(b, neptunetest.Options{NoGzip: true}, p)
+				source := g.open(b, server, nil)
 				readInParallel(b, source, p.ID())
-				ours += time.Since(start)
-				start = time.Now()
-				replay(b, server.URL, requests)
-				bare += time.Since(start)
-			}
-			points := float64(size.runs*size.series*size.points) * float64(b.N)
-			b.ReportMetric(points/ours.Seconds()/1e6, "Mpoints/s")
-			b.ReportMetric(points/bare.Seconds()/1e6, "bare-Mpoints/s")
-			b.ReportMetric(ours.Seconds()/bare.Seconds(), "times-bare")
-			b.ReportMetric(float64(len(requests)), "requests")
-		})
+				requests := server.Requests()
+				var ours, bare time.Duration
+				for b.Loop() {
+					start := time.Now()
+					readInParallel(b, source, p.ID())
+					ours += time.Since(start)
+					start = time.Now()
+					replay(b, server.URL, requests)
+					bare += time.Since(start)
+				}
+				points := float64(size.runs*size.series*size.points) * float64(b.N)
+				b.ReportMetric(points/ours.Seconds()/1e6, "Mpoints/s")
+				b.ReportMetric(points/bare.Seconds()/1e6, "bare-Mpoints/s")
+				b.ReportMetric(ours.Seconds()/bare.Seconds(), "times-bare")
+				b.ReportMetric(float64(len(requests)), "requests")
+			})
+		}
 	}
 }
 

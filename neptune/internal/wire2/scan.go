@@ -68,49 +68,87 @@ func (p *Points) scanPoints(s *scanner, texts bool) bool {
 }
 
 func (p *Points) scanPoint(s *scanner, texts bool) bool {
+	var v point
+	if before := s.i; !s.usual(&v, texts) {
+		s.i = before
+		if !s.object(&v, texts) {
+			return false
+		}
+	}
+	switch placed := p.place(v.step, v.time); {
+	case placed && texts:
+		p.Texts = append(p.Texts, v.text)
+	case placed:
+		p.Floats = append(p.Floats, v.value)
+	}
+	return true
+}
+
+// point is one as it is scanned.
+type point struct {
+	time  int64
+	step  float64
+	value float64
+	text  string
+}
+
+// usual takes a point that has its members in the usual order and without spaces. If it is another one, s is left anywhere.
+func (s *scanner) usual(v *point, texts bool) (ok bool) {
+	if !s.literal(`{"timestampMillis":`) {
+		return false
+	}
+	if v.time, ok = s.int(); !ok || !s.literal(`,"step":`) {
+		return false
+	}
+	if v.step, ok = s.float(); !ok || !s.literal(`,"value":`) {
+		return false
+	}
+	return s.value(v, texts) && s.byte('}')
+}
+
+func (s *scanner) value(v *point, texts bool) (ok bool) {
+	if texts {
+		v.text, ok = s.text()
+	} else {
+		v.value, ok = s.float()
+	}
+	return ok
+}
+
+func (s *scanner) literal(text string) bool {
+	if end := s.i + len(text); end <= len(s.b) && string(s.b[s.i:end]) == text {
+		s.i = end
+		return true
+	}
+	return false
+}
+
+// object takes a point that has all members, once each and no others, in any order.
+func (s *scanner) object(v *point, texts bool) (ok bool) {
 	const hasTime, hasStep, hasValue = 1, 2, 4
-	var (
-		time  int64
-		step  float64
-		value float64
-		text  string
-		has   int
-		ok    bool
-	)
 	if !s.byte('{') {
 		return false
 	}
+	has := 0
 	for more := true; more; more = s.byte(',') {
 		bit := 0
 		switch s.key() {
 		case "timestampMillis":
 			bit = hasTime
-			time, ok = s.int()
+			v.time, ok = s.int()
 		case "step":
 			bit = hasStep
-			step, ok = s.float()
+			v.step, ok = s.float()
 		case "value":
-			if bit = hasValue; texts {
-				text, ok = s.text()
-			} else {
-				value, ok = s.float()
-			}
+			bit = hasValue
+			ok = s.value(v, texts)
 		}
 		if bit == 0 || has&bit != 0 || !ok {
 			return false
 		}
 		has |= bit
 	}
-	if has != hasTime|hasStep|hasValue || !s.byte('}') {
-		return false
-	}
-	switch placed := p.place(step, time); {
-	case placed && texts:
-		p.Texts = append(p.Texts, text)
-	case placed:
-		p.Floats = append(p.Floats, value)
-	}
-	return true
+	return has == hasTime|hasStep|hasValue && s.byte('}')
 }
 
 // scanner reads JSON that has nothing unusual. An index instead of a shorter and shorter slice keeps pointers from
@@ -237,15 +275,53 @@ func (s *scanner) float() (float64, bool) {
 		f, err := parseFloat(text)
 		return f, err == nil
 	}
+	if f, ok := s.short(); ok {
+		return f, true
+	}
 	token := s.number()
 	if len(token) == 0 {
 		return 0, false
 	}
-	if f, ok := short(token); ok {
-		return f, true
-	}
 	f, err := strconv.ParseFloat(string(token), 64)
 	return f, err == nil || math.IsInf(f, 0)
+}
+
+// short takes a number without an exponent whose digits fit into a double exactly: so does the power of ten, and
+// their quotient is rounded once, as it should be. It takes nothing of other numbers.
+func (s *scanner) short() (float64, bool) {
+	const most = 15
+	b := s.b[s.i:]
+	i, sign := 0, 1.0
+	if len(b) > 0 && b[0] == '-' {
+		i, sign = 1, -1
+	}
+	first, point, n := i, -1, 0
+	var mantissa int64
+	for ; i < len(b); i++ {
+		switch c := b[i]; {
+		case c-'0' <= 9:
+			mantissa = 10*mantissa + int64(c-'0')
+			if n++; n > most {
+				return 0, false
+			}
+			continue
+		case c == '.' && point < 0 && i > first:
+			point = i
+			continue
+		case c == '.' || c == 'e' || c == 'E':
+			return 0, false
+		}
+		break
+	}
+	frac := 0
+	if point >= 0 {
+		frac = i - point - 1
+	}
+	if whole := n - frac; whole == 0 || whole > 1 && b[first] == '0' || point >= 0 && frac == 0 {
+		return 0, false
+	}
+	s.i += i
+	return sign * float64(mantissa) / pow10[frac], true
 }
 
 // number takes a number of JSON's grammar; nil if there is none.
@@ -285,39 +361,6 @@ func digits(b []byte, i int) int {
 		i++
 	}
 	return i
-}
-
-// short converts a number without an exponent whose digits fit into a double exactly: so does the power of ten, and
-// their quotient is rounded once, as it should be.
-func short(token []byte) (float64, bool) {
-	const most = 15
-	var (
-		mantissa int64
-		n, frac  int
-		point    bool
-	)
-	negative := token[0] == '-'
-	if negative {
-		token = token[1:]
-	}
-	for _, c := range token {
-		switch {
-		case c == '.':
-			point = true
-		case c >= '0' && c <= '9' && n < most:
-			mantissa = 10*mantissa + int64(c-'0')
-			if n++; point {
-				frac++
-			}
-		default:
-			return 0, false
-		}
-	}
-	f := float64(mantissa) / pow10[frac]
-	if negative {
-		f = -f
-	}
-	return f, true
 }
 
 var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}

@@ -227,6 +227,12 @@ func FuzzPages(f *testing.F) {
 	for _, page := range pages {
 		f.Add(page.text)
 	}
+	for _, number := range []string{
+		"0", "-0", "-0.0", "00", "0.1", "123456789012345", "1234567890123456", "9007199254740993", "0.000000000000001", "0.0000000000000001",
+		"1234567.12345678", "12345678.12345678", "0.30000000000000004", "1.", ".5", "-", "1e5", "-1E-5", "1e999", "1.5.5",
+	} {
+		f.Add(`{"values":[{"timestampMillis":1,"step":` + number + `,"value":` + number + `}]}`)
+	}
 	f.Add(`{"values":[{"value":"a\u00e9","step":1,"timestampMillis":1}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		open := strings.IndexByte(text, '{')
