@@ -85,7 +85,8 @@ func TestFileSets(t *testing.T) {
 		{"ordinary", plain, neptunetest.Options{}, []string{"train.py=train.py", "lib/data.py=lib/data.py", "lib/nets/ü b.py=lib/nets/ü b.py", "A=A", "a=a"}, nil},
 		{"ready late, elsewhere", fileSet("a"), neptunetest.Options{ZipPolls: 30, Redirect: true, ZipName: "../../evil"}, []string{"a=a"}, nil},
 		{
-			"hostile names", zipped(fileSet(), zipOf(t, "../x", "1", "/y", "2", "y", "3", "l@", "/etc/passwd")), neptunetest.Options{},
+			"hostile names", zipped(fileSet(), zipOf(t, "../x", "1", "/y", "2", "y", "3", "l@", "/etc/passwd")),
+			neptunetest.Options{},
 			[]string{"%2E%2E/x=1", "y=2", "y~2=3"},
 			[]string{
 				`renamed: file "../x" of the set is named "%2E%2E/x" here`, `renamed: file "/y" of the set is named "y" here`,
@@ -95,12 +96,16 @@ func TestFileSets(t *testing.T) {
 		},
 		{"not all in the zip", zipped(fileSet("a", "d/b"), zipOf(t, "a", "a")), neptunetest.Options{}, []string{"a=a", "d/b=d/b"}, nil},
 		{
-			"not all in the zip, nor listed", zipped(fileSet("a", "d/b"), zipOf(t, "a", "a")), neptunetest.Options{Lacks: []string{"lsFileSetAttribute"}},
-			[]string{"a=a"}, []string{"suspect: its files have 1 bytes, the server says 4, and does not list them: "},
+			"not all in the zip, nor listed", zipped(fileSet("a", "d/b"), zipOf(t, "a", "a")),
+			neptunetest.Options{Lacks: []string{"lsFileSetAttribute"}},
+			[]string{"a=a"},
+			[]string{"suspect: its files have 1 bytes, the server says 4, and does not list them: "},
 		},
 		{"lost by the server", lost, neptunetest.Options{}, []string{"a=a", "d/b=error: download file \"s: d/b\": "}, nil},
 		{
-			"other names in the zip", zipped(fileSet("a", "b"), zipOf(t, "s/a", "a1", "s/b", "b1")), neptunetest.Options{}, []string{"s/a=a1", "s/b=b1"},
+			"other names in the zip", zipped(fileSet("a", "b"), zipOf(t, "s/a", "a1", "s/b", "b1")),
+			neptunetest.Options{},
+			[]string{"s/a=a1", "s/b=b1"},
 			[]string{`suspect: the zip has other names than the list of its files, such as "s/a" and "a"`},
 		},
 		{"a bad checksum", zipped(fileSet("a", "d/b"), spoilt), neptunetest.Options{}, []string{"a=a", "d/b=d/b"}, nil},
