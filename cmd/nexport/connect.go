@@ -24,7 +24,7 @@ func connect(ctx context.Context, f neptuneFlags, log *slog.Logger) (connection,
 	to := connection{address: withoutSecrets(cmp.Or(cfg.URL, addressIn(cfg.APIToken)))}
 	if f.Exporter == autoExporter {
 		if cfg.Generation, err = neptune.Detect(ctx, cfg); err != nil {
-			return connection{}, fmt.Errorf("find out which Neptune %s is: %w", to.address, err)
+			return connection{}, undetected(to.address, err)
 		}
 	}
 	src, err := neptune.New(cfg)
@@ -33,6 +33,15 @@ func connect(ctx context.Context, f neptuneFlags, log *slog.Logger) (connection,
 	}
 	to.service, to.generation = src, cfg.Generation
 	return to, nil
+}
+
+// undetected says what to do where a server does not tell what it is.
+func undetected(address string, err error) error {
+	next := "; is this Neptune's address? Another one can be given with --neptune-url"
+	if errors.Is(err, migrate.ErrUnauthorized) || errors.Is(err, context.Canceled) {
+		next = ""
+	}
+	return fmt.Errorf("find out which Neptune %s is: %w%s", address, err, next)
 }
 
 // config is what the flags and the environment say. What is wrong with it is wrong usage, unless it
