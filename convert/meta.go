@@ -132,6 +132,14 @@ func (m RunMeta) Status() string {
 	return StatusFinished
 }
 
+// ParentPath is the attribute that names the parent of a run, or the model of a model version.
+func ParentPath(scope migrate.Scope) string {
+	if scope == migrate.ScopeModelVersion {
+		return "sys/model_id"
+	}
+	return "sys/forking/parent"
+}
+
 // Parent is the run that this one was forked from or, of a model version, its model; its ID is empty if
 // there is none.
 func (m RunMeta) Parent(run migrate.RunInfo) migrate.RunRef {

@@ -110,7 +110,7 @@ func (m RunMeta) RunTags(run migrate.RunInfo, multiplier Multiplier, rules KeyRu
 	t.add(TagRunID, run.ID, "")
 	t.add(TagScope, ScopeName(run.Scope), "")
 	t.addIf(TagSysID, run.SysID, "sys/id")
-	t.addIf(TagParent, m.Parent(run).ID, parentPath(run))
+	t.addIf(TagParent, m.Parent(run).ID, ParentPath(run.Scope))
 	t.addIf(TagStage, m.Stage, "sys/stage")
 	t.addIf(TagMLflowCommit, m.Git.Commit, gitPath)
 	t.addIf(TagMLflowBranch, m.Git.Branch, gitPath)
@@ -120,14 +120,6 @@ func (m RunMeta) RunTags(run migrate.RunInfo, multiplier Multiplier, rules KeyRu
 	t.addTags(m.Tags, rules)
 	slices.SortFunc(t.tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	return t.tags, t.problems
-}
-
-// parentPath is the attribute that names the run's parent.
-func parentPath(run migrate.RunInfo) string {
-	if run.Scope == migrate.ScopeModelVersion {
-		return "sys/model_id"
-	}
-	return "sys/forking/parent"
 }
 
 type tagger struct {

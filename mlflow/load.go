@@ -159,7 +159,7 @@ func (l *load) family() (parent *target, tags []convert.Tag) {
 	}
 	found, ok := l.project.run(ref)
 	if !ok || ref == l.run.RunRef {
-		l.note(migrate.Problem{Code: migrate.CodeSuspect, Text: fmt.Sprintf("its parent %s is not among the loaded runs; the run stands alone, with tag %s", ref, convert.TagOrphan)})
+		l.note(migrate.Problem{Path: convert.ParentPath(l.run.Scope), Code: migrate.CodeSuspect, Text: fmt.Sprintf("parent %s is not among the loaded runs; the run stands alone, with tag %s", ref, convert.TagOrphan)})
 		return nil, []convert.Tag{{Key: convert.TagOrphan, Value: "true"}}
 	}
 	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}
