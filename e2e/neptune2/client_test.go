@@ -2,7 +2,6 @@ package neptune2_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -46,6 +45,26 @@ func TestClientReadsWorlds(t *testing.T) {
 				t.Errorf("only %d things were compared", n)
 			}
 		})
+	}
+}
+
+// TestClientListsMany: a listing longer than the window of a search, as the client goes on after its end.
+func TestClientListsMany(t *testing.T) {
+	t.Parallel()
+	const runs = 12_500
+	server := neptunetest.NewServer(t, neptunetest.Options{
+		Generation: 2, Projects: []*neptunetest.Project{neptunetest.Large("ws", "many", runs, 0, 0)},
+	})
+	out, err := python(t, server, "many.py", "ws/many")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ids := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^ID (L-\d+)$`).FindAllSubmatch(out, -1) {
+		ids[string(m[1])] = true
+	}
+	if len(ids) != runs {
+		t.Errorf("%d runs, want %d", len(ids), runs)
 	}
 }
 
@@ -159,23 +178,24 @@ func serve(t *testing.T, world []byte, opts neptunetest.Options) *neptunetest.Se
 // check runs check.py against the server and returns what it says.
 func check(t *testing.T, server *neptunetest.Server, world []byte) ([]byte, error) {
 	t.Helper()
-	venv := os.Getenv(envNeptune2)
-	if venv == "" {
-		t.Skipf("%s does not name a Python environment with neptune 1.14", envNeptune2)
-	}
 	path := filepath.Join(t.TempDir(), "world.json")
 	if err := os.WriteFile(path, world, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(venv, "bin", "python"), "check.py", path)
+	return python(t, server, "check.py", path)
+}
+
+// python runs a program that uses the client, which finds the server.
+func python(t *testing.T, server *neptunetest.Server, program string, arguments ...string) ([]byte, error) {
+	t.Helper()
+	venv := os.Getenv(envNeptune2)
+	if venv == "" {
+		t.Skipf("%s does not name a Python environment with neptune 1.14", envNeptune2)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(venv, "bin", "python"), append([]string{program}, arguments...)...)
 	cmd.Env = append(os.Environ(), "NEPTUNE_API_TOKEN="+server.Token(), "NO_PROXY=127.0.0.1,localhost", "TZ=UTC",
-		"OAUTHLIB_INSECURE_TRANSPORT=1", "PYTHONWARNINGS=ignore", "PYTHONUTF8=1")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	return out.Bytes(), err
+		"OAUTHLIB_INSECURE_TRANSPORT=1", "NEPTUNE_FETCH_TABLE_STEP_SIZE=1000", "PYTHONWARNINGS=ignore", "PYTHONUTF8=1")
+	return cmd.CombinedOutput()
 }
 
 var comparedLine = regexp.MustCompile(`(?m)^compared (\d+)$`)

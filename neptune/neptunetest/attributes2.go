@@ -39,7 +39,7 @@ func (ri *runIndex) parent2() string {
 // attributes2 lists all attributes with their values, or what there is to say of series and files.
 func (s *Server) attributes2(c *call) answer {
 	ri := c.entity()
-	b := ri.appendProject([]byte(`{"id":"` + ri.uuid + `"`))
+	b := append([]byte(`{"id":"`+ri.uuid+`"`), ri.project.where...)
 	b = append(b, `,"trashed":`...)
 	b = strconv.AppendBool(b, ri.trashed())
 	b = s.appendAttributes2(b, ri, ri.attrs)
@@ -48,15 +48,6 @@ func (s *Server) attributes2(c *call) answer {
 
 func jsonAnswer(body []byte) answer {
 	return answer{status: http.StatusOK, body: body, kind: kindJSON}
-}
-
-// appendProject appends the members that tell where an entity is.
-func (ri *runIndex) appendProject(b []byte) []byte {
-	p := ri.project
-	b = append(b, `,"projectId":"`+uuid("project", p.ID())+`","projectName":`...)
-	b = appendText(b, p.Name)
-	b = append(b, `,"organizationId":"`+uuid("workspace", p.Workspace)+`","organizationName":`...)
-	return appendText(b, p.Workspace)
 }
 
 func (s *Server) appendAttributes2(b []byte, ri *runIndex, list []*Attribute) []byte {

@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,8 +22,10 @@ type call struct {
 	name string
 	body []byte
 
-	operation *operation        // of Neptune 2
+	// Of Neptune 2.
+	operation *operation
 	segments  map[string]string // of the path, where the operation's has names
+	sent      url.Values        // of the query
 }
 
 // refusal is an error that is answered: what the client sent is wrong, or not there.

@@ -1,6 +1,7 @@
-// Package neptunetest has a fake Neptune 3.x server for tests: it serves projects that are given as Go
-// values, or as the JSON of a world, over the API that the neptune-query client reads, with the same
-// protobuf answers, query language, paging and signed links.
+// Package neptunetest has a fake Neptune server, of 3.x or 2.x, for tests: it serves projects that are given as Go
+// values, or as the JSON of a world, over the API that Neptune's own client reads: neptune-query of 3.x, with the same
+// protobuf answers, query language, paging and signed links, or neptune 1.14 of 2.x, with the same JSON answers, descriptions of
+// the API, query language, paging up to a window of runs, and zips that have to be waited for.
 //
 //	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{{
 //		Workspace: "team", Name: "mnist", Key: "MN",
@@ -11,11 +12,13 @@
 //	}}})
 //	token := server.Token() // all a client needs: the address is in it
 //
-// The server is strict. A request with an unknown field, a missing one, a token of another query or more
+// Options.Generation says which of both it is.
+//
+// The server is strict. A request with an unknown field or parameter, a missing one, a token of another query or more
 // than real servers are known to take is refused, and the test fails. What happens to single requests, be
 // it an error, a cut answer or an access token that has expired, is decided by Server.SetFault.
 //
-// The behaviour is that of a real server as far as the clients show it: the neptune-query client, unmodified,
-// reads back what was seeded. Where real servers' behaviour is not known, the comments say what was chosen.
-// Not served are the buckets that charts are drawn from, and what is written: nobody exports with either.
+// The behaviour is that of a real server as far as the clients show it: both clients, unmodified, read back what was seeded. Where
+// real servers' behaviour is not known, the comments say what was chosen. Not served are the buckets that charts are drawn
+// from, and what is written: nobody exports with either.
 package neptunetest

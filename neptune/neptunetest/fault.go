@@ -92,7 +92,7 @@ type faultWriter struct {
 	http.ResponseWriter
 	fault Fault
 	done  <-chan struct{}
-	left  int64 // bytes until the cut
+	left  int64 // bytes until the cut; negative: half of what is written first
 }
 
 const slowPiece = 16 << 10
@@ -100,8 +100,11 @@ const slowPiece = 16 << 10
 // WriteHeader finds where to cut: Content-Length is known by now.
 func (w *faultWriter) WriteHeader(status int) {
 	if w.fault.Cut {
-		length, _ := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64) // none: cut at once
+		length, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
 		w.left = length / 2
+		if err != nil { // a zip whose length nobody knows
+			w.left = -1
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 	if w.fault.Cut && w.left == 0 {
@@ -135,6 +138,9 @@ func (w *faultWriter) writePiece(p []byte) error {
 		defer w.flush()
 	}
 	if w.fault.Cut {
+		if w.left < 0 {
+			w.left = int64(len(p) / 2)
+		}
 		if int64(len(p)) >= w.left {
 			_, _ = w.ResponseWriter.Write(p[:w.left]) // the connection ends anyhow
 			w.cut()

@@ -202,7 +202,7 @@ func (s *Server) servePacked(w http.ResponseWriter, f File) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	body := packed(content)
+	body := s.packed(content)
 	w.Header().Set("Content-Encoding", "gzip")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)

@@ -13,7 +13,7 @@ func (s *Server) downloadAttribute(c *call) answer {
 	if inline != "" && inline != "attachment" && inline != "inline" {
 		must(bad("expectedContentDisposition=%q", inline))
 	}
-	if _, member := c.r.URL.Query()["path"]; member {
+	if _, member := c.sent["path"]; member {
 		return s.downloadMember(c)
 	}
 	ri, a := c.attribute("file")

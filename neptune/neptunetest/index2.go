@@ -26,6 +26,7 @@ type channel struct {
 type registry struct {
 	models, versions []*runIndex
 	artifacts        map[string]Artifact // by hash
+	where            []byte              // members of JSON objects that tell in which project something is
 }
 
 // entity tells a run, model, version or project of Neptune 2. All are indexed as runs.
@@ -46,7 +47,7 @@ func (ix *index) project2(p *Project) (*projectIndex, error) {
 		ix.places = places{map[string]*projectIndex{}, map[string]*runIndex{}, map[string]channel{}}
 	}
 	pi := &projectIndex{Project: p, byID: map[string]*runIndex{}, files: map[string]File{}}
-	pi.artifacts = map[string]Artifact{}
+	pi.artifacts, pi.where = map[string]Artifact{}, p.appendWhere(nil)
 	ix.byUUID[uuid("project", p.ID())] = pi
 	var err error
 	if pi.runs, err = ix.addAll(pi, kindRun, p.Runs); err != nil {
@@ -62,6 +63,13 @@ func (ix *index) project2(p *Project) (*projectIndex, error) {
 		return nil, fmt.Errorf("attributes of the project: %w", err)
 	}
 	return pi, nil
+}
+
+func (p *Project) appendWhere(b []byte) []byte {
+	b = append(b, `,"projectId":"`+uuid("project", p.ID())+`","projectName":`...)
+	b = appendText(b, p.Name)
+	b = append(b, `,"organizationId":"`+uuid("workspace", p.Workspace)+`","organizationName":`...)
+	return appendText(b, p.Workspace)
 }
 
 func (ix *index) addAll(pi *projectIndex, kind string, runs []*Run) ([]*runIndex, error) {

@@ -156,12 +156,13 @@ func (o *operation) parameters() (list []parameter) {
 
 // checked refuses parameters that the operation does not have, lacks or has twice, then handles the request.
 func (s *Server) checked(c *call) answer {
-	sent, err := url.ParseQuery(c.r.URL.RawQuery)
-	if err != nil {
+	var err error
+	if c.sent, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		must(bad("query %q: %v", c.r.URL.RawQuery, err))
 	}
-	for _, p := range c.operation.parameters() {
-		switch n := len(sent[p.name]); {
+	known := c.operation.parameters()
+	for _, p := range known {
+		switch n := len(c.sent[p.name]); {
 		case p.must && n == 0:
 			must(bad("no query parameter %q", p.name))
 		case n > 1 && !p.list:
@@ -170,18 +171,19 @@ func (s *Server) checked(c *call) answer {
 		if p.number {
 			c.number(p.name, 0)
 		}
-		delete(sent, p.name)
 	}
-	for name := range sent {
-		must(bad("unknown query parameter %q", name))
+	for name := range c.sent {
+		if !slices.ContainsFunc(known, func(p parameter) bool { return p.name == name }) {
+			must(bad("unknown query parameter %q", name))
+		}
 	}
 	return c.operation.handle(s, c)
 }
 
 // value is a query parameter of the operation.
-func (c *call) value(name string) string { return c.r.URL.Query().Get(name) }
+func (c *call) value(name string) string { return c.sent.Get(name) }
 
-// run finds the run, model, version or project that the request is about.
+// entity finds the run, model, version or project that the request is about.
 func (c *call) entity() *runIndex {
 	id := c.value("experimentId")
 	ri := c.s.index.entities[id]

@@ -17,7 +17,7 @@ func (s *Server) listProjects(c *call) answer {
 	for _, p := range s.index.projects {
 		if workspace == "" || p.Workspace == workspace {
 			there = true
-			if c.wantsArchived(p.Archived) && strings.Contains(p.Name, c.value("searchTerm")) {
+			if c.wantsArchived(p.Archived) && strings.Contains(p.Name, c.r.URL.Query().Get("searchTerm")) {
 				found = append(found, p)
 			}
 		}

@@ -33,7 +33,7 @@ type entriesBody struct {
 
 // ofTypes returns what the project has of the types asked for.
 func (c *call) ofTypes(p *projectIndex) (list []*runIndex) {
-	for _, kind := range c.r.URL.Query()["type"] {
+	for _, kind := range c.sent["type"] {
 		switch kind {
 		case kindRun:
 			list = append(list, p.runs...)
@@ -62,7 +62,8 @@ func (s *Server) searchEntries(c *call) answer {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = ri.appendProject(append(b, `{"experimentId":"`+ri.uuid+`","type":"`+ri.kind+`"`...))
+		b = append(b, `{"experimentId":"`+ri.uuid+`","type":"`+ri.kind+`"`...)
+		b = append(b, ri.project.where...)
 		b = s.appendAttributes2(b, ri, in.attributesOf(ri))
 		b = append(b, '}')
 	}

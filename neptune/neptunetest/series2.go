@@ -80,7 +80,7 @@ func (s *Server) floatsCSV(c *call) answer {
 	}
 	out := answer{status: 200, body: b, kind: "text/csv"}
 	if c.value("gzipped") == "true" {
-		out.body, out.kind = packed(b), "application/gzip"
+		out.body, out.kind = s.packed(b), "application/gzip"
 	}
 	return out
 }

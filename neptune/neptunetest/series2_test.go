@@ -2,6 +2,7 @@ package neptunetest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -145,5 +146,33 @@ func TestLarge2(t *testing.T) {
 	}
 	if got := member[json.Number](t, values[499], "step"); got != "1999999.0" {
 		t.Errorf("the last step is %s", got)
+	}
+}
+
+// BenchmarkPages2 reads 400 series of 1,000 points, page by page.
+func BenchmarkPages2(b *testing.B) {
+	s := neptunetest.NewServer(b, neptunetest.Options{
+		Generation: 2, Projects: []*neptunetest.Project{neptunetest.Large("team", "proj", 1, 400, 1000)}, NoRecord: true,
+	})
+	c := newClient(b, s)
+	id := c.uuid("L-1")
+	for b.Loop() {
+		for k := range 400 {
+			path := fmt.Sprintf("metrics/group_%d/value_%04d", k%8, k)
+			c.raw(attributes2+"series/float", "experimentId", id, "attribute", path, "limit", "1000", "offset", "0")
+		}
+	}
+}
+
+// BenchmarkListing2 lists 12,000 runs as far as the window reaches, page by page.
+func BenchmarkListing2(b *testing.B) {
+	s := neptunetest.NewServer(b, neptunetest.Options{
+		Generation: 2, Projects: []*neptunetest.Project{neptunetest.Large("team", "proj", 12_000, 0, 0)}, NoRecord: true,
+	})
+	c := newClient(b, s)
+	for b.Loop() {
+		for offset := 0; offset < 10_000; offset += 1000 {
+			c.entries("run", "(`sys/trashed`:bool = false)", 1000, offset)
+		}
 	}
 }

@@ -70,6 +70,7 @@ type Server struct {
 	http    *httptest.Server
 	closing chan struct{}
 	auth    *auth
+	packers sync.Pool
 
 	content sync.RWMutex // the index, and what it points to
 	index   *index
@@ -266,18 +267,25 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 	if !s.opts.NoGzip && len(a.body) > 1024 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		w.Header().Set("Content-Encoding", "gzip")
-		a.body = packed(a.body)
+		a.body = s.packed(a.body)
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the client may have gone
 }
 
-func packed(body []byte) []byte {
+// packed packs into memory. Packers are kept, as each begins with more than a megabyte of its own.
+func (s *Server) packed(body []byte) []byte {
 	var out sliceWriter
-	z, _ := gzip.NewWriterLevel(&out, gzip.BestSpeed) // the level is valid
-	_, _ = z.Write(body)                              // into memory
+	z, ok := s.packers.Get().(*gzip.Writer)
+	if ok {
+		z.Reset(&out)
+	} else {
+		z, _ = gzip.NewWriterLevel(&out, gzip.BestSpeed) // the level is valid
+	}
+	_, _ = z.Write(body)
 	_ = z.Close()
+	s.packers.Put(z)
 	return out
 }
 
