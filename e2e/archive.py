@@ -1,9 +1,12 @@
 """Reads an archive of the Python tool, by its own logic and with pyarrow only.
 
-It shares nothing with the Go reader: what both say about an archive can be compared.
+It shares nothing with the Go reader: what both say about an archive can be compared. Of our own archives it also
+reads what their manifests say of files.
 """
 
 import collections
+import glob
+import json
 import os
 import re
 
@@ -20,6 +23,10 @@ VALUE_OF = {
     "string_series": "string_value", "histogram_series": "histogram_value", "file": "file_value",
     "file_series": "file_value", "file_set": "file_value",
 }
+
+
+# The value of an artifact: its hash and the path of the list of its files, each None if there is none.
+Artifact = collections.namedtuple("Artifact", "hash list")
 
 
 class Attribute:
@@ -41,6 +48,7 @@ class Run:
     def __init__(self, project, scope, run_id, files_dirs):
         self.project, self.scope, self.id, self.files_dirs = project, scope, run_id, files_dirs
         self.attributes = collections.OrderedDict()
+        self.recorded = collections.defaultdict(list)  # the manifest's files, by (attribute, type)
 
     def add(self, path, kind, row):
         self.attributes.setdefault((path, kind), Attribute(path, kind)).rows.append(row)
@@ -58,6 +66,30 @@ class Run:
             if row_path and "\0" not in row_path and os.path.exists(p) and os.path.realpath(p).startswith(top):
                 return p
         return None
+
+    def files(self, a, row_path):
+        """The files of a row as (place, name): all of a file set or an artifact, or the only one."""
+        found = self.recorded.get((a.path, a.kind))
+        if a.kind in ("file_set", "artifact") and found:
+            return [(self.file(f["path"]), f.get("name", "")) for f in found if "path" in f]
+        place = self.file(row_path)
+        return [] if place is None else members(place, row_path)
+
+    def record(self, a, row_path):
+        """What the manifest says of a file; None if there is no manifest."""
+        return next((f for f in self.recorded.get((a.path, a.kind), ()) if f.get("path") == row_path), None)
+
+
+def members(place, row_path):
+    """The files at a place: itself, or those of a folder, sorted by name."""
+    if not os.path.isdir(place):
+        return [(place, os.path.basename(row_path))]
+    out = []
+    for folder, _, names in os.walk(place):
+        for n in names:
+            p = os.path.join(folder, n)
+            out.append((p, os.path.relpath(p, place)))
+    return sorted(out, key=lambda m: m[1])
 
 
 def _order(path):
@@ -93,12 +125,10 @@ def _columns(table):
 
 def _value(kind, row):
     """The value of a row: None where the tool wrote a row without one."""
-    name = VALUE_OF.get(kind)
-    if name is None:
-        if kind == "artifact" and row["file_value"] is not None:
-            name = "file_value"
-        else:
-            name = "string_value"
+    if kind == "artifact":
+        hash, file = row["string_value"], row["file_value"]
+        return None if hash is None and file is None else Artifact(hash, file and file["path"])
+    name = VALUE_OF.get(kind, "string_value")
     v = row[name]
     return v["path"] if name == "file_value" and v is not None else v
 
@@ -129,4 +159,15 @@ def read(data_dir, files_dir):
             if key not in runs:
                 runs[key] = Run(*key, [os.path.join(files_dir, project_dir)])
             _take(runs[key], row)
+    _read_manifests(data_dir, runs)
     return runs
+
+
+def _read_manifests(data_dir, runs):
+    for path in glob.glob(os.path.join(glob.escape(data_dir), "**", "*_manifest.json"), recursive=True):
+        with open(path, encoding="utf-8") as f:
+            manifest = json.load(f)
+        about = manifest["run"]
+        run = runs.get((about["project_id"], about.get("scope", "run"), about["run_id"]))
+        for file in manifest["files"] if run else ():
+            run.recorded[file["attribute"], file["type"]].append(file)

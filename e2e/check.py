@@ -138,13 +138,16 @@ class RunCheck:
         self.same("end time", None if end is None else int(end), m.end)
         self.same("status", info.get("status"), m.status)
         self.same("user", info.get("user_id") or None, m.user or None)
+        if self.run.scope != "run":
+            name = self.c.experiments[info["experiment_id"]]["name"]
+            self.same("experiment", name, self.c.prefix + self.run.project + "/models")
         self.same("lifecycle", info.get("lifecycle_stage"), "active")
 
     def check_parent(self):
         if not self.meta.parent:
             self.same("tag mlflow.parentRunId", self.tags.get("mlflow.parentRunId"), None)
             return
-        there = self.c.found.get((self.run.project, self.run.scope, self.meta.parent), [])
+        there = self.c.found.get((self.run.project, self.meta.parent_scope, self.meta.parent), [])
         if not there:
             self.same("tag neptune.orphan", self.tags.get("neptune.orphan"), "true")
             self.same("tag mlflow.parentRunId", self.tags.get("mlflow.parentRunId"), None)
@@ -223,7 +226,7 @@ class RunCheck:
         """Attributes with very many files have several lines, whose lists continue each other."""
         if "artifacts" not in line:
             self.differ(key, "is in nexport.jsonl twice")
-        for name in ("artifacts", "names", "steps", "times"):
+        for name in ("artifacts", "names", "descriptions", "steps", "times"):
             if name in line:
                 self.lines[key].setdefault(name, []).extend(line[name])
 
@@ -239,8 +242,11 @@ class RunCheck:
     # -- attributes
 
     def check_attribute(self, a):
-        if a.kind in expect.FILE_KINDS or (a.kind == "artifact" and self.run.file(a.rows[0][2])):
-            self.check_files(a)
+        if a.kind == "artifact":
+            self.check_tracked(a)
+            return
+        if a.kind in expect.FILE_KINDS:
+            self.check_files(a, a.points() if a.series else a.rows)
             return
         line = self.lines.get((a.path, a.kind))
         if line is None:
@@ -255,7 +261,20 @@ class RunCheck:
         elif a.kind == "histogram_series":
             self.check_histograms(a, line)
         else:
-            self.check_param(a, line)
+            self.check_param(a, line, a.rows[-1][2])
+
+    def check_tracked(self, a):
+        """An artifact is the param of its hash, the list of its files, and those that the archive has."""
+        line, (hash, files) = self.lines.get((a.path, a.kind)), a.rows[-1][2]
+        if line is None:
+            self.differ(repr(a.path), a.kind, "is missing in nexport.jsonl")
+            return
+        if hash is not None:
+            self.check_param(a, line, hash)
+        elif "param" in line:
+            self.differ(repr(a.path), "has a param, and no hash in the archive")
+        if files is not None or (a.path, a.kind) in self.run.recorded:
+            self.check_files(a, [(None, None, files)])
 
     def count_points(self, a, line):
         self.same(f"{a.path!r} points", line.get("points"), len(a.rows))
@@ -276,11 +295,11 @@ class RunCheck:
         self.used[place].add(key)
         return key
 
-    def check_param(self, a, line):
+    def check_param(self, a, line, value):
         key = self.key(a, line, "param")
         if key is None:
             return
-        got, value = self.params.get(key), a.rows[-1][2]
+        got = self.params.get(key)
         want = expect.param_text(a.kind, value)
         if "\0" in want and a.kind == "string":
             self.same(f"{a.path!r} base64", base64.b64decode(line.get("base64", "")).decode(), want)
@@ -393,17 +412,17 @@ class RunCheck:
 
     # -- files
 
-    def check_files(self, a):
+    def check_files(self, a, rows):
         """Each file of the archive is an artifact; a file that is not there makes the run partial."""
-        want = []
-        rows = a.points() if a.series else a.rows
+        want, records = [], []
         for step, time, row_path in rows:
-            place = self.run.file(row_path)
-            if place is None:
+            files = self.run.files(a, row_path)
+            if not files:
                 self.partial = True
                 self.c.counts["files missing in the archive"] += 1
                 continue
-            want += [(p, name, step, time) for p, name in members(place, row_path)]
+            want += [(p, name, step, time) for p, name in files]
+            records.append(self.run.record(a, row_path))
         line = self.lines.get((a.path, a.kind))
         if not want:
             if line and line.get("artifacts"):
@@ -418,10 +437,19 @@ class RunCheck:
         if a.kind == "file_series":
             self.same(f"{a.path!r} times", line.get("times"), [w[3] for w in want])
             self.same(f"{a.path!r} steps", line.get("steps"), [expect.step_text(w[2]) for w in want])
+            self.check_records(a, line, records)
         elif a.kind != "file" and (plain := [f"{a.path}/{w[1]}" for w in want]) != paths:
             self.same(f"{a.path!r} names", line.get("names"), [w[1] for w in want])
         for path, w in zip(paths, want):
             self.check_file(a, path, *w)
+
+    def check_records(self, a, line, records):
+        """Names and descriptions are those of the manifest."""
+        if None in records:
+            return
+        for field in ("name", "description"):
+            want = [r.get(field, "") for r in records]
+            self.same(f"{a.path!r} {field}s", line.get(field + "s"), want if any(want) else None)
 
     def check_file(self, a, path, place, name, step, time):
         self.artifact_path(a, path, plain_artifact(a, name, step))
@@ -435,18 +463,6 @@ class RunCheck:
         self.c.counts["bytes"] += len(want)
         if got != want:
             self.differ(repr(a.path), repr(path), "has other bytes than the file")
-
-
-def members(place, row_path):
-    """The files at a place: itself, or those of a folder, sorted by name."""
-    if not os.path.isdir(place):
-        return [(place, os.path.basename(row_path))]
-    out = []
-    for folder, _, names in os.walk(place):
-        for n in names:
-            p = os.path.join(folder, n)
-            out.append((p, os.path.relpath(p, place)))
-    return sorted(out, key=lambda m: m[1])
 
 
 def plain_artifact(a, name, step):

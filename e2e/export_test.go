@@ -18,17 +18,18 @@ import (
 )
 
 // worlds are those of testdata/archives, each with the archives that the Python tool wrote of it, and the
-// one of make_world.py.
+// ones of make_world.py.
 var worlds = []struct {
 	name  string
+	from  string   // archive whose world it is; empty: make_world.py
 	tool  []string // names of archives
-	wrong []string // values that these have and the world has not: parts of lines of world.py
+	wrong []string // values that these have and the world has not: parts of lines of tool.py
 	opts  neptunetest.Options
 }{
-	{name: "small", tool: []string{"neptune3-b-small", "neptune3-c-small", "neptune3-d-small"}, opts: neptunetest.Options{Provider: "azure"}},
-	{name: "multipart", tool: []string{"neptune3-b-multipart", "neptune3-d-multipart"}, opts: neptunetest.Options{GzipFile: true}},
+	{name: "small", from: "neptune3-d-small", tool: []string{"neptune3-b-small", "neptune3-c-small", "neptune3-d-small"}, opts: neptunetest.Options{Provider: "azure"}},
+	{name: "multipart", from: "neptune3-d-multipart", tool: []string{"neptune3-b-multipart", "neptune3-d-multipart"}, opts: neptunetest.Options{GzipFile: true}},
 	{
-		name: "odd", tool: []string{"neptune3-d-odd", "neptune3-c-odd", "neptune3-b-odd"},
+		name: "odd", from: "neptune3-d-odd", tool: []string{"neptune3-d-odd", "neptune3-c-odd", "neptune3-b-odd"},
 		wrong: []string{
 			"'odd-scalars') i/2^53+1 ", "'odd-scalars') i/only-here ", "'mixed-0') i/sometimes ", // through doubles
 			"'m_n') f/who.txt ", "'odd-files') f/a.txt ", "'odd-files') f/a//txt ", "'odd-files') fs/a.b ", // one name for two files
@@ -38,13 +39,49 @@ var worlds = []struct {
 		opts: neptunetest.Options{PageRuns: 7, PageAttributes: 100, PageFloats: 50, PagePoints: 20, Provider: "aws"},
 	},
 	{name: "hard"},
+	{
+		name: "2 ordinary", from: "neptune2-de-ordinary", tool: []string{"neptune2-de-ordinary", "neptune2-b-ordinary"},
+		opts: neptunetest.Options{Redirect: true},
+	},
+	{
+		name: "2 odd", from: "neptune2-de-odd", tool: []string{"neptune2-de-odd", "neptune2-b-odd"},
+		wrong: []string{
+			"'PRJ-12') img/steps of the tool has 4 of 5 points at other steps", // their numbers
+			"'PRJ-12') img/eleven of the tool has 10 of 11 points at other steps",
+			"'PRJ-12') img/zero_bytes of the tool has 1 of 1 points at other steps",
+			"'PRJ-6') abs/int of the tool is there as int", "'PRJ-6') a/b of the tool is there as int", // of paths with other slashes
+			"'PRJ-6') trailing of the tool is there as int",
+			"'PRJ-12') img/steps of the tool has 4 of 5 points at other steps",
+			"'PRJ-12') img/eleven of the tool has 10 of 11 points at other steps",
+			"'PRJ-12') img/zero_bytes of the tool has 1 of 1 points at other steps",
+			"'PRJ-6') abs/int of the tool is there as int", "'PRJ-6') a/b of the tool is there as int",
+			"'PRJ-6') trailing of the tool is there as int",
+		},
+		opts: neptunetest.Options{PageRuns: 5, PagePoints: 7, PageFloats: 11, ZipPolls: 2},
+	},
+	{
+		name: "2 warsaw", from: "neptune2-de-warsaw", tool: []string{"neptune2-de-warsaw"},
+		wrong: []string{ // by an hour
+			"'PRJ-1') monitoring/82a376d1/cpu of the tool has 30 of 30 points at other times", "'PRJ-1') monitoring/82a376d1/stdout of the tool has 12 of 12 ",
+			"'PRJ-1') metrics/train/loss of the tool has 30 of 30 points at other times", "'PRJ-1') metrics/val/accuracy of the tool has 30 of 30 ",
+			"'PRJ-2') monitoring/d332ffbf/cpu of the tool has 30 of 30 points at other times", "'PRJ-2') monitoring/d332ffbf/stdout of the tool has 12 of 12 ",
+			"'PRJ-2') metrics/train/loss of the tool has 30 of 30 points at other times", "'PRJ-2') metrics/val/accuracy of the tool has 30 of 30 ",
+			"'PRJ-CLF-1') validation/curve of the tool has 25 of 25 points at other times", "'PRJ-CLF-2') validation/curve of the tool has 25 of 25 ",
+			"'PRJ-CLF-3') validation/curve of the tool has 25 of 25 points at other times", "'PRJ-CLF-2') validation/log of the tool has 2 of 2 ",
+		},
+		opts: neptunetest.Options{BareNaN: true, Ranges: true, GzipFile: true, ZipPolls: -1},
+	},
+	{name: "2 hard"},
 }
 
-// world gives the JSON of a world.
-func world(t testing.TB, name string) []byte {
+// world gives the JSON of a world: that of an archive, or one of make_world.py.
+func world(t testing.TB, name, from string) []byte {
 	t.Helper()
-	if name != "hard" {
-		return fixture.World(t, "neptune3-d-"+name)
+	switch {
+	case from != "":
+		return fixture.World(t, from)
+	case strings.HasPrefix(name, "2 "):
+		return pythonOutput(t, "make_world2.py", t.TempDir())
 	}
 	return pythonOutput(t, "make_world.py")
 }
@@ -75,6 +112,7 @@ type neptuneSource struct {
 	*neptunetest.Server
 	project string
 	dir     string
+	second  bool // of Neptune 2
 }
 
 // serveWorld serves a world; opts may leave the projects out.
@@ -84,8 +122,18 @@ func serveWorld(t testing.TB, world []byte, opts neptunetest.Options) neptuneSou
 	if err != nil {
 		t.Fatal(err)
 	}
+	var about struct{ Generation int }
+	if err := json.Unmarshal(world, &about); err != nil {
+		t.Fatal(err)
+	}
+	opts.Generation = about.Generation
 	opts.Projects = []*neptunetest.Project{project}
-	return neptuneSource{neptunetest.NewServer(t, opts), project.ID(), t.TempDir()}
+	return serve(t, opts)
+}
+
+// serve starts a server with one project.
+func serve(t testing.TB, opts neptunetest.Options) neptuneSource {
+	return neptuneSource{neptunetest.NewServer(t, opts), opts.Projects[0].ID(), t.TempDir(), opts.Generation == 2}
 }
 
 // in is the same Neptune, to be exported into another directory.
@@ -143,7 +191,7 @@ func TestExportWorlds(t *testing.T) {
 	for _, w := range worlds {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			text := world(t, w.name)
+			text := world(t, w.name, w.from)
 			n := serveWorld(t, text, w.opts)
 			n.export(t, exitMoved, nil, "--include-metric-previews")
 			path := filepath.Join(t.TempDir(), "world.json")
@@ -159,7 +207,7 @@ func TestExportWorlds(t *testing.T) {
 			}
 			mustBeWrong(t, w.wrong, string(pythonOutput(t, tool...)))
 			pythonOutput(t, append(slices.Clone(args), "--reader", "polars")...)
-			if w.name != "hard" { // is long
+			if w.from != "" { // the others are long
 				pythonOutput(t, append(slices.Clone(args), "--reader", "duckdb")...)
 			}
 			n = n.in(t.TempDir())
@@ -255,7 +303,7 @@ func TestMigrateWorlds(t *testing.T) {
 	t.Parallel()
 	var archives []archiveDirs
 	for _, w := range worlds {
-		n := serveWorld(t, world(t, w.name), neptunetest.Options{})
+		n := serveWorld(t, world(t, w.name, w.from), neptunetest.Options{})
 		a := n.archive(w.name + "/")
 		args := []string{"--mlflow-tracking-uri", at.uri, "--artifacts-dir", at.artifacts, "--name-prefix", a.prefix, "--json"}
 		if code, out := n.run(t, "migrate", args...); code != exitMoved {

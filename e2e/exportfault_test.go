@@ -72,7 +72,7 @@ func serveFaultProject(t testing.TB) neptuneSource {
 	opts := faultOptions
 	p := faultProject()
 	opts.Projects = []*neptunetest.Project{p}
-	return neptuneSource{neptunetest.NewServer(t, opts), p.ID(), t.TempDir()}
+	return serve(t, opts)
 }
 
 const (

@@ -25,7 +25,7 @@ func serveRecorded(t testing.TB) neptuneSource {
 	opts.NoRecord = false
 	p := faultProject()
 	opts.Projects = []*neptunetest.Project{p}
-	return neptuneSource{neptunetest.NewServer(t, opts), p.ID(), t.TempDir()}
+	return serve(t, opts)
 }
 
 // fresh is the archive of an export into new directories.

@@ -128,4 +128,5 @@ def main():
     json.dump({"version": 1, "generation": 3, "project": "hard-team/h\u00e4rd_pr.oj", "project_key": "HARD", "runs": w.runs}, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

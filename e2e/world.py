@@ -9,18 +9,17 @@ ends with 0.
 """
 
 import argparse
-import base64
 import collections
-import decimal
 import hashlib
 import json
 import os
 import pathlib
-import struct
 import sys
 
-import archive
 import dump_archive
+import tool
+import world2
+from values import bits, content, micro, safe, shown, step
 
 SCALARS = {
     "int": "int_value", "float": "float_value", "string": "string_value", "bool": "bool_value",
@@ -31,8 +30,8 @@ SERIES = {
     "file_series": "file_value",
 }
 NO_VALUES = {"experiment_state": "run_state", "git_ref": "git_ref"}
-MASK = (1 << 64) - 1
-MAX_SHOWN = 300
+# The worlds' lists of runs and of what is stored as runs are, by scope, and their directories.
+SCOPES = {"run": ("runs", ""), "model": ("models", "models"), "model_version": ("model_versions", "model_versions")}
 MAX_DIFFERENCES = 50
 
 
@@ -53,32 +52,60 @@ class Check:
     def run(self):
         self.files = self.args.files / safe(self.project)
         self.manifests = {}
-        for path in self.args.data.glob("*/*_manifest.json"):
+        for path in self.args.data.glob("**/*_manifest.json"):
             manifest = json.loads(path.read_bytes())
-            self.manifests[manifest["run"]["run_id"]] = (path, manifest)
+            self.manifests[manifest["run"].get("scope", "run"), manifest["run"]["run_id"]] = (path, manifest)
         rows = self.rows()
-        runs = [r for r in self.world["runs"] if self.args.archived or not r["archived"]]
-        wanted = {run_id(r): r for r in runs}
-        assert len(wanted) == len(runs), "two runs have one ID"
+        wanted = dict(self.wanted())
         self.equal("runs", sorted(rows), sorted(wanted))
         self.equal("manifests", sorted(self.manifests), sorted(wanted))
-        for name, run in wanted.items():
-            if name in rows and name in self.manifests:
-                RunCheck(self, name, run, rows[name]).check()
+        for key, run in wanted.items():
+            if key in rows and key in self.manifests:
+                RunCheck(self, *key, run, rows[key]).check()
         self.nothing_else()
         for data, files in self.args.tool:
-            self.tool(data, files, wanted)
+            tool.compare(self, data, files, wanted)
+
+    def wanted(self):
+        """The runs that the archive should have, by scope and ID."""
+        seen = set()
+        for scope, (plural, _) in SCOPES.items():
+            for i, run in enumerate(self.world.get(plural, [])):
+                if run["archived"] and not self.args.archived:
+                    continue
+                key = scope, self.run_id(run)
+                assert key not in seen, "two runs have one ID"
+                seen.add(key)
+                yield key, run | {"attributes": [*run["attributes"], *self.defaults(scope, i, run)]}
+
+    def run_id(self, run):
+        return run["sys_id"] if self.second else run["custom_run_id"] or run["sys_id"]
+
+    @property
+    def second(self):
+        """Whether this is of Neptune 2."""
+        return self.world["generation"] == 2
+
+    def defaults(self, scope, i, run):
+        """The attributes that every run has and the world may not name."""
+        there = {a["path"] for a in run["attributes"]}
+        both = [("sys/id", "string", run["sys_id"]), ("sys/custom_run_id", "string", run["custom_run_id"])]
+        for path, kind, value in both + (world2.defaults(scope, i, run) if self.second else defaults3(run)):
+            if path not in there and value is not None:
+                yield {"path": path, "type": kind, "value": value}
 
     def rows(self):
         """All rows by run, in the order of the parts."""
         read = dump_archive.READERS[self.args.reader]
         runs = {run: [] for run, (_, m) in self.manifests.items() if sum(p["rows"] for p in m["parts"]) == 0}
+        directories = {directory(self.project, scope): scope for scope in SCOPES}
         for name in dump_archive.parts(self.args.data):
-            self.equal(f"directory of {name}", pathlib.Path(name).parent.name, safe(self.project))
+            below = str(pathlib.Path(name).parent.relative_to(self.args.data))
+            self.equal(f"directory of {name} is one of the project", below in directories, True)
             for row in read(name):
                 self.equal(name, row["project_id"], self.project)
                 self.equal(name, pathlib.Path(name).name.rsplit("_part_", 1)[0], safe(row["run_id"]))
-                runs.setdefault(row["run_id"], []).append(row)
+                runs.setdefault((directories.get(below), row["run_id"]), []).append(row)
         return runs
 
     def nothing_else(self):
@@ -91,81 +118,27 @@ class Check:
         self.equal("names below the data directory", below(self.args.data), sorted(data))
         self.equal("names below the files directory", below(self.args.files), sorted(files))
 
-    def tool(self, data, files, wanted):
-        """What an archive of the Python tool has is here too."""
-        mine = archive.read(self.args.data, self.args.files)
-        for key, theirs in archive.read(data, files).items():
-            run = mine.get(key)
-            self.equal(f"run {key} of the tool", run is not None, True)
-            for (path, kind), attribute in theirs.attributes.items() if run else ():
-                here = run.attributes.get((path, kind))
-                self.equal(f"{key} {path} {kind} of the tool", here is not None, True)
-                if here:
-                    world = next(a for a in wanted[run.id]["attributes"] if (a["path"], a["type"]) == (path, kind))
-                    self.tool_rows(f"{key} {path} of the tool", (theirs, attribute), (run, here), world)
-
-    def tool_rows(self, what, theirs, mine, world):
-        have = {row[:2]: value for row, value in plain_rows(*mine)}
-        for row, value in plain_rows(*theirs):
-            self.compared += 1
-            if row[:2] not in have:
-                self.differences.append(f"{what}: nothing at {row[:2]}")
-            elif like(value, world, row[0]) != like(have[row[:2]], world, row[0]):
-                # Which of the two is right is what the world says; that it is this one was compared already.
-                self.wrong += 1
-                print(f"the tool is wrong: {what} {row[:2]}: {shown(value)}")
-
-
-def plain_rows(run, attribute):
-    for row in attribute.rows:
-        value = row[2]
-        if archive.VALUE_OF[attribute.kind] == "file_value":
-            place = run.file(value)
-            value = pathlib.Path(place).read_bytes() if place else None
-        yield row, bits(value)
-
-
-def like(value, world, micro):
-    """A value without what the tool does not keep, or made up otherwise when its archives were written."""
-    if world["type"] == "string_set":
-        return sorted(value)
-    generated = "seed" in world
-    if world["type"] == "file_series":
-        generated = any("seed" in p[1] for p in world["points"] if step(p[0]).scaleb(6, WIDE) == micro)
-    return len(value) if generated and value is not None else value
-
 
 class RunCheck:
     """The comparison of one run."""
 
-    def __init__(self, check, name, run, rows):
-        self.c, self.name, self.run, self.rows = check, name, run, rows
-        self.path, self.manifest = check.manifests[name]
+    def __init__(self, check, scope, name, run, rows):
+        self.c, self.scope, self.name, self.run, self.rows = check, scope, name, run, rows
+        self.path, self.manifest = check.manifests[scope, name]
         self.recorded = {f["path"]: f for f in self.manifest["files"] if "path" in f}
 
     def equal(self, what, got, want):
-        self.c.equal(f"{self.name!r} {what}", got, want)
+        self.c.equal(f"{self.scope} {self.name!r} {what}", got, want)
 
     def check(self):
         found = self.gather()
-        wanted = {(a["path"], a["type"]): a for a in self.attributes() if a["type"] not in NO_VALUES}
+        wanted = {(a["path"], a["type"]): a for a in self.run["attributes"] if self.c.second or a["type"] not in NO_VALUES}
         wanted = {k: a for k, a in wanted.items() if "points" not in a or self.points(a)}
         self.equal("attributes", sorted(found), sorted(wanted))
         for key, a in wanted.items():
             if key in found:
                 self.attribute(a, found[key])
         self.check_manifest()
-
-    def attributes(self):
-        """Those of the world, and those that every run has."""
-        yield from self.run["attributes"]
-        there = {a["path"] for a in self.run["attributes"]}
-        for path, kind, value in (
-            ("sys/id", "string", self.run["sys_id"]), ("sys/custom_run_id", "string", self.run["custom_run_id"]),
-            ("sys/archived", "bool", bool(self.run["archived"])), ("sys/trashed", "bool", False),
-        ):
-            if path not in there and value is not None:
-                yield {"path": path, "type": kind, "value": value}
 
     def points(self, a):
         return sorted((p for p in a["points"] if len(p) == 3 or self.c.args.previews), key=lambda p: float(p[0]))
@@ -186,9 +159,9 @@ class RunCheck:
     def attribute(self, a, rows):
         got = [(row["step"], row["timestamp"], self.value(a["type"], row)) for row in rows]
         if a["type"] in SERIES:
-            want = [(step(p[0]), p[2], self.wanted(a["type"], p[1])) for p in self.points(a)]
+            want = [(step(p[0]), p[2], self.wanted(a, p[1])) for p in self.points(a)]
         else:
-            want = [(None, None, self.wanted(a["type"], a if a["type"] == "file" else a["value"]))]
+            want = [(None, None, self.wanted(a, a.get("value", a)))]
         if got == want:
             self.c.compared += len(want)
             return
@@ -198,31 +171,45 @@ class RunCheck:
 
     def value(self, kind, row):
         """The only value of a row. A file is its content and type."""
-        column = SCALARS.get(kind) or SERIES.get(kind) or "file_value"
+        column = SCALARS.get(kind) or SERIES.get(kind) or world2.COLUMNS.get(kind) or "file_value"
         for other in set(SCALARS.values()) | set(SERIES.values()) | {"file_value"}:
-            if other != column and row[other] is not None:
+            if other != column and row[other] is not None and (kind, other) != ("artifact", "file_value"):
                 return f"a value in the column {other}: {row[other]!r}"
+        if kind in world2.KINDS:
+            return world2.value(self, kind, row)
         v = row[column]
         return self.file(kind, row, v["path"]) if column == "file_value" else bits(v)
 
     def file(self, kind, row, path):
-        place = self.c.files / path
-        if not os.path.realpath(place).startswith(os.path.realpath(self.c.files) + os.sep):
-            return "outside of the directory"
-        content = place.read_bytes()
+        """What there is to say of the file of a row."""
+        record, data = self.recorded_file(path)
+        if record is None:
+            return data
+        self.equal(f"{path}: attribute", (record["attribute"], record["type"]), (row["attribute_path"], kind))
+        self.equal(f"{path}: step", record.get("step"), None if row["step"] is None else micro(row["step"]))
+        if self.c.second:
+            return world2.file(kind, record, data)
+        return record.get("mime", ""), data
+
+    def recorded_file(self, path):
+        """A file as the manifest and as the disk has it; or None and what is wrong with it."""
+        place, top = self.c.files / path, os.path.realpath(self.c.files / SCOPES[self.scope][1])
+        if not os.path.realpath(place).startswith(os.path.join(top, safe(self.name)) + os.sep):
+            return None, "outside of the run's directory"
         record = self.recorded.get(path)
         if record is None:
-            return "not in the manifest"
-        self.equal(f"{path}: attribute", (record["attribute"], record["type"]), (row["attribute_path"], kind))
-        self.equal(f"{path}: size", record["size"], len(content))
-        self.equal(f"{path}: digest", record["sha256"], hashlib.sha256(content).hexdigest())
-        micro = None if row["step"] is None else int(row["step"].scaleb(6, WIDE))
-        self.equal(f"{path}: step", record.get("step"), micro)
-        return record.get("mime", ""), content
+            return None, "not in the manifest"
+        data = place.read_bytes()
+        self.equal(f"{path}: size", record["size"], len(data))
+        self.equal(f"{path}: digest", record["sha256"], hashlib.sha256(data).hexdigest())
+        return record, data
 
-    def wanted(self, kind, v):
+    def wanted(self, a, v):
+        kind = a["type"]
+        if kind in world2.KINDS:
+            return world2.wanted(kind, v)
         if kind in ("file", "file_series"):
-            return v["mime"], base64.b64decode(v["b64"]) if "b64" in v else noise(v["size"], v["seed"])
+            return world2.wanted_file(a, v) if self.c.second else (v["mime"], content(v))
         if kind == "histogram_series":
             return bits({"type": v["type"], "edges": list(map(float, v["edges"])), "values": list(map(float, v["values"]))})
         return bits(float(v) if kind in ("float", "float_series") else v)
@@ -230,7 +217,9 @@ class RunCheck:
     def check_manifest(self):
         m, run = self.manifest, self.run
         self.equal("name of the manifest", self.path.name, safe(self.name) + "_manifest.json")
-        self.equal("complete", (m["complete"], m.get("reasons"), m.get("selections"), m["format"]), (True, None, None, 1))
+        self.equal("complete", (m["complete"], m.get("reasons"), m["format"]), (True, None, 1))
+        self.equal("selections", m.get("selections"), self.selections())
+        self.equal("directory", self.path.parent, self.c.args.data / directory(self.c.project, self.scope))
         self.equal("project", m["run"]["project_id"], self.c.project)
         self.equal("short ID", m["run"]["sys_id"], run["sys_id"])
         kinds, points = collections.Counter(), collections.Counter()
@@ -245,61 +234,34 @@ class RunCheck:
         for i, part in enumerate(m["parts"]):
             content = self.path.with_name(f"{safe(self.name)}_part_{i}.parquet").read_bytes()
             self.equal(f"part {i}", (part["size"], part["sha256"]), (len(content), hashlib.sha256(content).hexdigest()))
-        named = {p.get("path") for p in m.get("problems", [])}
+        named = collections.defaultdict(set)
+        for p in m.get("problems", []):
+            named[p.get("path")].add(p["code"])
+        if self.c.second:
+            self.equal("what the manifest says of attributes", dict(named), world2.problems(run["attributes"]))
+            return
         for a in run["attributes"]:
             preview = self.c.args.previews and any(len(p) > 3 for p in a.get("points", []))
             self.equal(f"{a['path']!r} is named in the manifest", a["path"] in named, preview or a["type"] in NO_VALUES)
 
-
-WIDE = decimal.Context(prec=60)
-
-
-def step(number):
-    """The exact value of a float, to six places."""
-    return decimal.Decimal(float(number)).quantize(decimal.Decimal("0.000001"), context=WIDE)
+    def selections(self):
+        """What was asked for beyond what everybody gets."""
+        if self.c.second:
+            return [{"with": ["artifact contents"]}]
+        return [{"with": ["metric previews"]}] if self.c.args.previews else None
 
 
-def safe(identity):
-    """The name that docs/formats/parquet.md gives an ID."""
-    name = "".join(c if c.isalnum() or c in "_-" else "_" for c in identity)
-    while len(name.encode()) > 180:
-        name = name[:-1]
-    return name + "-" + hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+def defaults3(run):
+    return [("sys/archived", "bool", bool(run["archived"])), ("sys/trashed", "bool", False)]
 
 
-def run_id(run):
-    return run["custom_run_id"] or run["sys_id"]
+def directory(project, scope):
+    """Where the parts of runs of a scope are below the data directory."""
+    return os.path.join(safe(project), SCOPES[scope][1]).rstrip(os.sep)
 
 
 def below(directory):
     return sorted(str(p.relative_to(directory)) for p in directory.rglob("*") if not p.is_dir())
-
-
-def bits(v):
-    """Floats as their bits, so that NaN equals NaN and 0.0 differs from -0.0."""
-    if isinstance(v, float):
-        return "NaN" if v != v else struct.pack(">d", v).hex()
-    if isinstance(v, list):
-        return [bits(x) for x in v]
-    if isinstance(v, dict):
-        return {k: bits(x) for k, x in v.items()}
-    return v
-
-
-def noise(size, seed):
-    """splitmix64, as neptunetest.GeneratedFile has it."""
-    out = bytearray()
-    for i in range((size + 7) // 8):
-        z = (seed + i * 0x9E3779B97F4A7C15) & MASK
-        z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
-        out += struct.pack("<Q", z ^ z >> 31)
-    return bytes(out[:size])
-
-
-def shown(v):
-    text = repr(v)
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
 def main():
