@@ -112,12 +112,15 @@ func (s *series2) read(ctx context.Context) (err error) {
 	if s.next = int64(s.first.Count); !s.take(s.first) {
 		return errEnough
 	}
-	for range maxGrowths {
-		switch total := s.total.Load(); {
-		case total >= 0 && s.next >= total, total < 0 && s.first.Count == 0:
+	for growths := 0; growths < maxGrowths; {
+		switch {
+		case s.counted() && s.next == s.total.Load(), s.first.Count == 0 && s.total.Load() <= 0:
 			return nil
 		case steps.Load():
 			return s.readBySteps(ctx)
+		}
+		if s.counted() {
+			growths++
 		}
 		before := s.got
 		err := s.readOffsets(ctx)
@@ -134,6 +137,9 @@ func (s *series2) read(ctx context.Context) (err error) {
 	return nil
 }
 
+// counted reports that the server counts points, and no fewer than it gave.
+func (s *series2) counted() bool { return s.total.Load() >= s.next }
+
 // noOffset reports that a server may not take offsets. The API of 2024 has steps in their place.
 func noOffset(err error) bool {
 	var api *APIError
@@ -142,11 +148,11 @@ func noOffset(err error) bool {
 }
 
 // readOffsets reads from where the last page ended, to where the series ends by the count of now. Without a
-// count it reads one page.
+// count it reads a few pages.
 func (s *series2) readOffsets(ctx context.Context) error {
-	end := s.total.Load()
-	if end < 0 {
-		end = s.next + seriesPage
+	end := s.next + int64(s.ahead)*seriesPage
+	if s.counted() {
+		end = s.total.Load()
 	}
 	var jobs []job[wire2.Points]
 	for lo := s.next; lo < end; lo += seriesPage {
@@ -261,7 +267,7 @@ func (s *series2) chunk(p wire2.Points, lo, hi int) migrate.Chunk {
 func (s *series2) finish() {
 	r, total := s.pass.reader, s.total.Load()
 	switch {
-	case total > s.got:
+	case s.counted() && total > s.got:
 		r.notef(s.attr.Name, s.kind, migrate.CodeMissing, "the server counts %d points and gave %d", total, s.got)
 	case s.got == 0 && s.attr.HasLast:
 		r.notef(s.attr.Name, s.kind, migrate.CodeMissing, "the server says that it has points but gives none")
