@@ -32,6 +32,9 @@ func (p *pass) sendFiles(a *attr, paths []string) {
 			members = append(members, found...)
 		}
 		paths = members
+		if len(paths) == 0 {
+			p.reader.notef(a.path, a.kind, migrate.CodeSuspect, "the archive has a directory without files: the set is empty, or its files were not downloaded")
+		}
 	}
 	p.fileChunk(&c, paths)
 	files, _ := c.Values.(migrate.Files)

@@ -2,6 +2,7 @@ package parquetstore_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,4 +68,19 @@ func TestManyMembers(t *testing.T) {
 	store := create(t)
 	mustPut(t, store, run)
 	check(t, store, settled(run))
+}
+
+// TestEmptyDirectory has a file set of the Python tool that came without files.
+func TestEmptyDirectory(t *testing.T) {
+	data, files := t.TempDir(), t.TempDir()
+	home := parquetstore.DigestedName(ref.Project)
+	part := filepath.Join(data, home, parquetstore.DigestedName(ref.ID)+"_part_0.parquet")
+	writeParquet(t, part, options{}, row{project: ref.Project, run: ref.ID, path: "set", kind: "file_set", file: "run/set"})
+	if err := os.MkdirAll(filepath.Join(files, home, "run", "set"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	chunks, r := readRun(t, open(t, data, files), ref)
+	if p := r.Problems(); len(chunks) != 0 || len(p) != 1 || p[0].Path != "set" || p[0].Code != migrate.CodeSuspect {
+		t.Errorf("chunks %v, problems %v", chunks, p)
+	}
 }
