@@ -25,6 +25,8 @@ const (
 	leaderboard = "/api/leaderboard/v1/"
 	attributes  = leaderboard + "attributes/"
 	series      = "experimentId* attribute* limit# offset#"
+
+	floatValuesID = "getFloatSeriesValues"
 )
 
 // operations are those that the Python client asks for and, below the line, those that it never does: described in
@@ -52,7 +54,7 @@ var operations = []operation{
 	{"getFloatSeriesAttribute", "GET " + attributes + "floatSeries", "experimentId* attribute*", "FloatSeries", getter("floatSeries")},
 	{"getStringSeriesAttribute", "GET " + attributes + "stringSeries", "experimentId* attribute*", "StringSeries", getter("stringSeries")},
 	{"getArtifactAttribute", "GET " + attributes + "artifacts", "experimentId* attribute*", "Any", getter("artifact")},
-	{"getFloatSeriesValues", "GET " + attributes + "series/float", series, "FloatSeriesValuesDTO", (*Server).floatValues},
+	{floatValuesID, "GET " + attributes + "series/float", series, "FloatSeriesValuesDTO", (*Server).floatValues},
 	{"getStringSeriesValues", "GET " + attributes + "series/string", series, "StringSeriesValuesDTO", (*Server).stringValues},
 	{"getImageSeriesValues", "GET " + attributes + "series/image", series, "Any", (*Server).imageCount},
 	{"getImageSeriesValue", "GET " + attributes + "series/image/single", "experimentId* attribute* index*#", "file", (*Server).image},
@@ -143,8 +145,15 @@ type parameter struct {
 	must, list, number bool
 }
 
-func (o *operation) parameters() (list []parameter) {
-	for _, word := range strings.Fields(o.query) {
+// seriesBySteps are the parameters of float series with Options.BySteps.
+const seriesBySteps = "experimentId* attribute* limit# skipToStep lineage includePreview"
+
+func (o *operation) parameters(opts Options) (list []parameter) {
+	query := o.query
+	if o.id == floatValuesID && opts.BySteps {
+		query = seriesBySteps
+	}
+	for _, word := range strings.Fields(query) {
 		name := strings.TrimRight(word, "*#[]")
 		marks := word[len(name):]
 		list = append(list, parameter{
@@ -160,7 +169,7 @@ func (s *Server) checked(c *call) answer {
 	if c.sent, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		must(bad("query %q: %v", c.r.URL.RawQuery, err))
 	}
-	known := c.operation.parameters()
+	known := c.operation.parameters(s.opts)
 	for _, p := range known {
 		switch n := len(c.sent[p.name]); {
 		case p.must && n == 0:
@@ -173,7 +182,8 @@ func (s *Server) checked(c *call) answer {
 		}
 	}
 	for name := range c.sent {
-		if !slices.ContainsFunc(known, func(p parameter) bool { return p.name == name }) {
+		ignored := name == "offset" && s.opts.BySteps
+		if !ignored && !slices.ContainsFunc(known, func(p parameter) bool { return p.name == name }) {
 			must(bad("unknown query parameter %q", name))
 		}
 	}

@@ -1,20 +1,25 @@
 package neptunetest
 
 import (
+	"sort"
 	"strconv"
 )
 
-// page is the window of n that the request asks for.
+// page is the window of n that the request asks for; most is what a page has at most, 0: what is asked for.
 func (c *call) page(n, most int) (from, to int) {
-	limit, offset := c.number("limit", maxPage2), c.number("offset", 0)
+	from = min(c.number("offset", 0), n)
+	return from, min(from+c.limit(most), n)
+}
+
+func (c *call) limit(most int) int {
+	limit := c.number("limit", maxPage2)
 	if limit > maxPage2 {
 		must(bad("limit %d; at most %d are known to be given", limit, maxPage2))
 	}
 	if most > 0 {
 		limit = min(limit, most)
 	}
-	from = min(offset, n)
-	return from, min(from+limit, n)
+	return limit
 }
 
 // floatValues answers a page of a float series.
@@ -22,6 +27,10 @@ func (s *Server) floatValues(c *call) answer {
 	_, a := c.attribute("floatSeries")
 	v := a.Value.(floats)
 	from, to := c.page(v.Len(), s.opts.PageFloats)
+	if s.opts.BySteps {
+		from = c.skipTo(v)
+		to = min(from+c.limit(s.opts.PageFloats), v.Len())
+	}
 	b := appendHead(make([]byte, 0, 100+(to-from)*80), v.Len())
 	for i := from; i < to; i++ {
 		p := v.Point(i)
@@ -30,6 +39,19 @@ func (s *Server) floatValues(c *call) answer {
 		b = append(b, '}')
 	}
 	return jsonAnswer(append(b, ']', '}'))
+}
+
+// skipTo is the first point whose step is not below skipToStep.
+func (c *call) skipTo(v floats) int {
+	text := c.value("skipToStep")
+	if text == "" {
+		return 0
+	}
+	step, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		must(bad("skipToStep=%q", text))
+	}
+	return sort.Search(v.Len(), func(i int) bool { return v.Point(i).Step >= step })
 }
 
 // stringValues answers a page of a string series.

@@ -47,6 +47,26 @@ func TestPages2(t *testing.T) {
 	}
 }
 
+// TestPagesBySteps: the page begins at a step, and an offset does not matter.
+func TestPagesBySteps(t *testing.T) {
+	_, c := serve2(t, neptunetest.Options{BySteps: true, PageFloats: 2}, run2("P-1", attr("f", neptunetest.FloatSeries{{Step: 0.5}, {Step: 2}, {Step: 3}})))
+	for _, test := range []struct {
+		name, value string
+		want        []string
+	}{
+		{"offset", "2", []string{"0.5", "2.0"}}, {"skipToStep", "0.6", []string{"2.0", "3.0"}}, {"skipToStep", "3", []string{"3.0"}}, {"skipToStep", "4", nil},
+	} {
+		page := c.get(attributes2+"series/float", "experimentId", c.uuid("P-1"), "attribute", "f", "limit", "9", test.name, test.value)
+		var got []string
+		for _, p := range member[[]any](t, page, "values") {
+			got = append(got, member[json.Number](t, p, "step").String())
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" || member[json.Number](t, page, "totalItemCount") != "3" {
+			t.Errorf("%s=%s: (-want +got)\n%s", test.name, test.value, diff)
+		}
+	}
+}
+
 // TestBareNumbers: what JSON does not have is there without quotes too, in series, values and searches.
 func TestBareNumbers(t *testing.T) {
 	for bare, want := range map[bool]string{true: `"value":NaN`, false: `"value":"NaN"`} {

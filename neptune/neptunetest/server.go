@@ -35,6 +35,7 @@ type Options struct {
 	ZipName     string   // told of all zips; empty: the name of the file set
 	Redirect    bool     // sends clients from files, images and zips to signed links of another host
 	Ranges      bool     // sends parts of files and images; else always the whole
+	BySteps     bool     // pages float series by skipToStep, as in 2024, and takes no notice of offset
 	BareNaN     bool     // writes NaN and Infinity without quotes, as JSON does not have them
 	Lacks       []string // operations that this server does not have, such as "getChannelValues"
 	NoArtifacts bool     // says that artifacts are switched off, and has no API of them

@@ -42,28 +42,28 @@ func swagger(opts Options) map[string][]byte {
 		}
 		document := object{
 			"swagger": "2.0", "info": object{"title": "Neptune " + api, "version": "2"},
-			"paths": paths(api, opts.Lacks), "definitions": definitions(),
+			"paths": paths(api, opts), "definitions": definitions(),
 		}
 		documents["/api/"+api+"/swagger.json"], _ = json.Marshal(document) // strings and maps only
 	}
 	return documents
 }
 
-func paths(api string, lacks []string) object {
+func paths(api string, opts Options) object {
 	all := object{}
 	for i := range operations {
 		o := &operations[i]
 		method, path, _ := strings.Cut(o.name, " ")
-		if strings.HasPrefix(path, "/api/"+api+"/") && !slices.Contains(lacks, o.id) {
-			all[path] = object{strings.ToLower(method): o.describe()}
+		if strings.HasPrefix(path, "/api/"+api+"/") && !slices.Contains(opts.Lacks, o.id) {
+			all[path] = object{strings.ToLower(method): o.describe(opts)}
 		}
 	}
 	return all
 }
 
-func (o *operation) describe() object {
+func (o *operation) describe(opts Options) object {
 	list := []any{}
-	for _, p := range o.parameters() {
+	for _, p := range o.parameters(opts) {
 		list = append(list, p.describe())
 	}
 	if strings.HasPrefix(o.id, "searchLeaderboard") {
