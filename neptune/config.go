@@ -31,7 +31,7 @@ type Config struct {
 	InsecureTLS bool   // do not check the server's certificate
 
 	// RunsQuery is a condition in Neptune's query language that runs must meet, such as
-	// `sys/tags`:stringSet CONTAINS "best". The server evaluates it.
+	// `sys/tags`:stringSet CONTAINS "best". The server evaluates it. Models are not asked for it.
 	RunsQuery       string
 	IncludeArchived bool // archived and trashed runs too
 	IncludePreviews bool // points of float series that the server has not finished averaging too
@@ -56,20 +56,26 @@ type Config struct {
 	window int // how far a search of Neptune 2.x is paged; 0: searchWindow
 }
 
-// FromEnv reads what Neptune's 3.x clients read, by getenv: NEPTUNE_API_TOKEN, NEPTUNE_PROJECT,
-// NEPTUNE_VERIFY_SSL and NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS.
+// FromEnv reads what Neptune's clients read, by getenv: NEPTUNE_API_TOKEN and NEPTUNE_PROJECT; those of 3.x
+// NEPTUNE_VERIFY_SSL and NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS, and that of 2.x
+// NEPTUNE_ALLOW_SELF_SIGNED_CERTIFICATE, of any value, and NEPTUNE_REQUEST_TIMEOUT, in seconds.
 func FromEnv(getenv func(string) string) (Config, error) {
 	cfg := Config{APIToken: strings.TrimSpace(getenv("NEPTUNE_API_TOKEN"))}
 	if project := strings.TrimSpace(getenv("NEPTUNE_PROJECT")); project != "" {
 		cfg.Projects = []string{project}
 	}
+	cfg.InsecureTLS = getenv("NEPTUNE_ALLOW_SELF_SIGNED_CERTIFICATE") != ""
 	if s := getenv("NEPTUNE_VERIFY_SSL"); s != "" {
 		cfg.InsecureTLS = s != "1" && !strings.EqualFold(s, "true")
 	}
-	if s := getenv("NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS"); s != "" {
+	for _, name := range []string{"NEPTUNE_REQUEST_TIMEOUT", "NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS"} {
+		s := getenv(name)
+		if s == "" {
+			continue
+		}
 		seconds, err := strconv.ParseFloat(s, 64)
 		if err != nil || !(seconds > 0 && seconds < 1e6) {
-			return cfg, fmt.Errorf("NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS=%s is no number of seconds", s)
+			return cfg, fmt.Errorf("%s=%s is no number of seconds", name, s)
 		}
 		cfg.Timeout = time.Duration(seconds * float64(time.Second))
 	}

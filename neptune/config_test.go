@@ -30,6 +30,12 @@ func TestFromEnv(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(neptune.Config{})); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
+	old := map[string]string{"NEPTUNE_API_TOKEN": "abc", "NEPTUNE_ALLOW_SELF_SIGNED_CERTIFICATE": "0", "NEPTUNE_REQUEST_TIMEOUT": "600"}
+	got, err = neptune.FromEnv(func(name string) string { return old[name] })
+	want = neptune.Config{APIToken: "abc", InsecureTLS: true, Timeout: 10 * time.Minute}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(neptune.Config{})); diff != "" || err != nil {
+		t.Errorf("of 2.x: %v (-want +got):\n%s", err, diff)
+	}
 	for _, bad := range []string{"x", "-1", "0", "NaN", "1e300"} {
 		env["NEPTUNE_HTTP_REQUEST_TIMEOUT_SECONDS"] = bad
 		if _, err := neptune.FromEnv(func(name string) string { return env[name] }); err == nil {
