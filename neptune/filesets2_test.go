@@ -3,12 +3,14 @@ package neptune_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -352,5 +354,67 @@ func TestZipOfAnotherName(t *testing.T) {
 				t.Errorf("%d zips (-want +got):\n%s", asks(server, pathZip), diff)
 			}
 		})
+	}
+}
+
+// Whoever stops in the middle leaves no file open.
+func TestLeavingEarlyClosesZips(t *testing.T) {
+	var names []string
+	for i := range 4500 { // more chunks than wait for their receiver
+		names = append(names, strconv.Itoa(i))
+	}
+	set := fileSet(names...)
+	for name, leave := range map[string]func(cancel func()) (stop bool){
+		"by a break":    func(func()) bool { return true },
+		"by a deadline": func(cancel func()) bool { cancel(); return false },
+		"not at all":    func(func()) bool { return false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := project2(t, neptunetest.Options{}, neptunetest.Attribute{Path: "s", Value: set}, neptunetest.Attribute{Path: "t", Value: set})
+			dir := t.TempDir()
+			r := openRun2(t, server, func(cfg *neptune.Config) { cfg.TempDir = dir })
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			seen := false
+			for c, err := range r.Chunks(ctx, func(path string, _ migrate.Kind) bool { return path == "s" || path == "t" }) {
+				if err != nil {
+					break
+				}
+				seen = seen || c.Len() > 0 && openBelow(t, dir) > 0
+				if leave(cancel) {
+					break
+				}
+			}
+			if n := openBelow(t, dir); !seen || n > 0 {
+				t.Errorf("%d files are open; seen while reading: %t", n, seen)
+			}
+		})
+	}
+}
+
+// openBelow counts the files of a directory that this process has open, removed ones too.
+func openBelow(t *testing.T, dir string) (n int) {
+	t.Helper()
+	const open = "/proc/self/fd"
+	entries, err := os.ReadDir(open)
+	if err != nil {
+		t.Skip("only where the system tells what is open")
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink(filepath.Join(open, e.Name())); err == nil && strings.HasPrefix(target, dir) {
+			n++
+		}
+	}
+	return n
+}
+
+// A set of which a file was taken away says so when that is opened later.
+func TestMemberThatIsGone(t *testing.T) {
+	server := project2(t, neptunetest.Options{}, neptunetest.Attribute{Path: "s", Value: fileSet("a")})
+	r := openRun2(t, server, nil)
+	_, refs := copyFiles(t, r)
+	refs[0].Key = strings.TrimSuffix(refs[0].Key, "a") + "b"
+	if _, err := r.OpenFile(t.Context(), refs[0]); !errors.Is(err, migrate.ErrNotFound) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -42,6 +42,7 @@ func newSource2(c *core) *source2 {
 		core: c, slots: make(chan struct{}, requestsAtOnce2),
 		projects: map[string]string{}, ids: map[migrate.RunRef]string{},
 	}
+	s.contents.Silence = c.cfg.Timeout
 	if c.cfg.located {
 		c.api.auth.locate = s.locate
 	}
