@@ -360,90 +360,102 @@ func TestExpiredTokenIsRefreshedOnce(t *testing.T) {
 
 // Refused credentials end at once, and say what to do.
 func TestRefusedToken(t *testing.T) {
-	for _, test := range []struct {
-		status int
-		body   string
-		want   string
-		is     []error
-	}{
-		{401, "", "set NEPTUNE_API_TOKEN", []error{migrate.ErrUnauthorized, migrate.ErrFatal}},
-		{400, `{"code":400,"message":"unknown token"}`, "--exporter neptune2", []error{neptune.ErrGeneration, migrate.ErrFatal}},
-		{404, "<html>", "--exporter neptune2", []error{neptune.ErrGeneration, migrate.ErrFatal}},
-		{301, "", "--neptune-url", []error{migrate.ErrFatal}},
-	} {
-		t.Run(fmt.Sprint(test.status), func(t *testing.T) {
-			p := project()
-			server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-			server.SetFault(func(int, *http.Request) neptunetest.Fault {
-				return neptunetest.Fault{Status: test.status, Body: test.body}
-			})
-			var last error
-			for _, err := range open(t, server, quick).Runs(t.Context(), migrate.Selection{Projects: []string{p.ID()}}) {
-				last = err
-			}
-			for _, target := range test.is {
-				if !errors.Is(last, target) {
-					t.Errorf("error %v is not %v", last, target)
+	bothGenerations(t, func(t *testing.T, g generation) {
+		wrong, bad := "--exporter neptune2", []error{neptune.ErrGeneration, migrate.ErrFatal}
+		unknown, unauthorized := "set NEPTUNE_API_TOKEN", []error{migrate.ErrUnauthorized, migrate.ErrFatal}
+		if g.Generation == neptune.Neptune2 {
+			wrong = "--exporter neptune3"
+		}
+		tests := []struct {
+			status int
+			body   string
+			want   string
+			is     []error
+		}{
+			{401, "", unknown, unauthorized},
+			{400, `{"code":400,"message":"unknown token"}`, wrong, bad},
+			{404, "<html>", wrong, bad},
+			{301, "", "--neptune-url", []error{migrate.ErrFatal}},
+		}
+		if g.Generation == neptune.Neptune2 { // so it answers to a token that it does not know
+			tests[1].want, tests[1].is = unknown, unauthorized
+		}
+		for _, test := range tests {
+			t.Run(fmt.Sprint(test.status), func(t *testing.T) {
+				p := project()
+				server := g.serve(t, neptunetest.Options{}, p)
+				server.SetFault(func(int, *http.Request) neptunetest.Fault {
+					return neptunetest.Fault{Status: test.status, Body: test.body}
+				})
+				var last error
+				for _, err := range g.open(t, server, quick).Runs(t.Context(), migrate.Selection{Projects: []string{p.ID()}}) {
+					last = err
 				}
-			}
-			if last == nil || !strings.Contains(last.Error(), test.want) || strings.Contains(last.Error(), server.Token()) {
-				t.Errorf("error %v, want %q in it and not the token", last, test.want)
-			}
-			if n := len(server.Requests()); n != 1 {
-				t.Errorf("%d requests, want one", n)
-			}
-		})
-	}
+				for _, target := range test.is {
+					if !errors.Is(last, target) {
+						t.Errorf("error %v is not %v", last, target)
+					}
+				}
+				if last == nil || !strings.Contains(last.Error(), test.want) || strings.Contains(last.Error(), server.Token()) {
+					t.Errorf("error %v, want %q in it and not the token", last, test.want)
+				}
+				if n := asks(server, pathExchange); n != 1 {
+					t.Errorf("%d exchanges, want one", n)
+				}
+			})
+		}
+	})
 }
 
 // Nothing that lets others in is in errors or in the log.
 func TestSecretsStayIn(t *testing.T) {
-	p := project(neptunetest.Attribute{Path: "f", Value: neptunetest.FileOf("a", "text/plain", []byte("hello"))})
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-	var log bytes.Buffer
-	cfg := neptune.WithoutWaits(neptune.Config{APIToken: server.Token(), Log: slog.New(slog.NewTextHandler(&log, nil))}, nil)
-	var secrets []string
-	var mu sync.Mutex
-	cfg.Client = roundTrip(func(r *http.Request) (*http.Response, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		secrets = append(secrets, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-		if strings.Contains(r.URL.Path, "/api/") {
-			return http.DefaultTransport.RoundTrip(r)
-		}
-		for _, values := range r.URL.Query() {
-			secrets = append(secrets, values...)
-		}
-		return nil, errors.New("connection reset")
-	})
-	source, err := neptune.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := source.OpenRun(t.Context(), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "first"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for c, err := range r.Chunks(t.Context(), nil) {
+	bothGenerations(t, func(t *testing.T, g generation) {
+		p := project(neptunetest.Attribute{Path: "f", Value: neptunetest.FileOf("a", "text/plain", []byte("hello"))})
+		server := g.serve(t, neptunetest.Options{Redirect: true}, p)
+		var log bytes.Buffer
+		var secrets []string
+		var mu sync.Mutex
+		source := g.open(t, server, func(cfg *neptune.Config) {
+			*cfg = neptune.WithoutWaits(*cfg, nil)
+			cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+			cfg.Client = roundTrip(func(r *http.Request) (*http.Response, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				secrets = append(secrets, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+				if strings.Contains(r.URL.Path, "/api/") || strings.HasSuffix(r.URL.Path, pathRefresh) {
+					return http.DefaultTransport.RoundTrip(r)
+				}
+				for _, values := range r.URL.Query() {
+					secrets = append(secrets, values...)
+				}
+				return nil, errors.New("connection reset")
+			})
+		})
+		r, err := source.OpenRun(t.Context(), migrate.RunInfo{RunRef: migrate.RunRef{Project: p.ID(), ID: "PRJ-1"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if files, ok := c.Values.(migrate.Files); ok {
-			_, err := r.OpenFile(t.Context(), files[0])
-			if err == nil {
-				t.Fatal("the file was opened")
+		for c, err := range r.Chunks(t.Context(), nil) {
+			if err != nil {
+				t.Fatal(err)
 			}
-			log.WriteString(err.Error())
+			if files, ok := c.Values.(migrate.Files); ok {
+				_, err := r.OpenFile(t.Context(), files[0])
+				if err == nil {
+					t.Fatal("the file was opened")
+				}
+				log.WriteString(err.Error())
+			}
 		}
-	}
-	if log.Len() == 0 {
-		t.Fatal("nothing was said")
-	}
-	for _, secret := range append(secrets, server.Token()) {
-		if len(secret) > 8 && (strings.Contains(log.String(), secret) || strings.Contains(log.String(), url.QueryEscape(secret))) {
-			t.Errorf("%q is in %s", secret, &log)
+		if log.Len() == 0 {
+			t.Fatal("nothing was said")
 		}
-	}
+		for _, secret := range append(secrets, server.Token()) {
+			if len(secret) > 8 && (strings.Contains(log.String(), secret) || strings.Contains(log.String(), url.QueryEscape(secret))) {
+				t.Errorf("%q is in %s", secret, &log)
+			}
+		}
+	})
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -452,30 +464,34 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // A project that cannot be listed does not keep the others from it.
 func TestOneProjectOfTwo(t *testing.T) {
-	p := world(t, "neptune3-d-small")
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-	var runs int
-	var last error
-	for _, err := range open(t, server, quick).Runs(t.Context(), migrate.Selection{Projects: []string{"no/such", p.ID()}}) {
-		if last = err; err == nil {
-			runs++
+	bothGenerations(t, func(t *testing.T, g generation) {
+		p := world(t, g.small)
+		server := g.serve(t, neptunetest.Options{}, p)
+		var runs int
+		var last error
+		for _, err := range g.open(t, server, quick).Runs(t.Context(), migrate.Selection{Projects: []string{"no/such", p.ID()}}) {
+			if last = err; err == nil {
+				runs++
+			}
 		}
-	}
-	if runs == 0 || !errors.Is(last, migrate.ErrNotFound) || errors.Is(last, migrate.ErrFatal) {
-		t.Errorf("%d runs and %v", runs, last)
-	}
+		if runs == 0 || !errors.Is(last, migrate.ErrNotFound) || errors.Is(last, migrate.ErrFatal) {
+			t.Errorf("%d runs and %v", runs, last)
+		}
+	})
 }
 
 func TestRate(t *testing.T) {
-	p := world(t, "neptune3-d-small")
-	server := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p}})
-	var waited atomic.Int64
-	source := open(t, server, func(cfg *neptune.Config) {
-		cfg.Rate = 0.5
-		*cfg = neptune.WithoutWaits(*cfg, func(d time.Duration) { waited.Add(int64(d)) })
+	bothGenerations(t, func(t *testing.T, g generation) {
+		p := world(t, g.small)
+		server := g.serve(t, neptunetest.Options{}, p)
+		var waited atomic.Int64
+		source := g.open(t, server, func(cfg *neptune.Config) {
+			cfg.Rate = 0.5
+			*cfg = neptune.WithoutWaits(*cfg, func(d time.Duration) { waited.Add(int64(d)) })
+		})
+		g.read(t, source, p.ID())
+		if n := len(server.Requests()); n < 3 || time.Duration(waited.Load()) < 3*time.Second {
+			t.Errorf("%d requests waited %s in all", n, time.Duration(waited.Load()))
+		}
 	})
-	readAll(t, source, p.ID())
-	if n := len(server.Requests()); n < 3 || time.Duration(waited.Load()) < 3*time.Second {
-		t.Errorf("%d requests waited %s in all", n, time.Duration(waited.Load()))
-	}
 }

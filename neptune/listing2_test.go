@@ -116,8 +116,10 @@ func TestSmallPages2(t *testing.T) {
 func trashed() *neptunetest.Project {
 	attributes := func(tag string, trashed bool) []neptunetest.Attribute {
 		return []neptunetest.Attribute{
-			{Path: "sys/trashed", Value: neptunetest.Bool(trashed)}, {Path: "sys/tags", Value: neptunetest.StringSet{tag}},
-			{Path: "sys/name", Value: neptunetest.String("name")}, {Path: "sys/size", Value: neptunetest.Float(1.5e3)},
+			{Path: "sys/trashed", Value: neptunetest.Bool(trashed)},
+			{Path: "sys/tags", Value: neptunetest.StringSet{tag}},
+			{Path: "sys/name", Value: neptunetest.String("name")},
+			{Path: "sys/size", Value: neptunetest.Float(1.5e3)},
 			{Path: "sys/modification_time", Value: neptunetest.Datetime(1_700_000_000_500)},
 		}
 	}
@@ -151,12 +153,14 @@ func TestSelections2(t *testing.T) {
 			func(cfg *neptune.Config) {
 				cfg.RunsQuery = "`sys/tags`:stringSet CONTAINS \"a\" OR `sys/tags`:stringSet CONTAINS \"b\""
 			},
-			migrate.Selection{}, []string{"PRJ-1", "PRJ-11"},
+			migrate.Selection{},
+			[]string{"PRJ-1", "PRJ-11"},
 		},
 		{
 			"a query is for runs",
 			func(cfg *neptune.Config) { cfg.RunsQuery = "`sys/tags`:stringSet CONTAINS \"b\"" },
-			migrate.Selection{Scopes: allScopes}, []string{"PRJ-11", "PRJ-MOD", "PRJ-MOD-1"},
+			migrate.Selection{Scopes: allScopes},
+			[]string{"PRJ-11", "PRJ-MOD", "PRJ-MOD-1"},
 		},
 		{"exact IDs", nil, migrate.Selection{Runs: []migrate.RunRef{ref("PRJ-1", ""), ref("PRJ-\"", ""), ref("PRJ-MOD", "model")}}, []string{"PRJ-1"}},
 		{"exact IDs of scopes", nil, migrate.Selection{Runs: []migrate.RunRef{ref("PRJ-1", ""), ref("PRJ-MOD", "model")}, Scopes: allScopes}, []string{"PRJ-1", "PRJ-MOD"}},

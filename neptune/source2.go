@@ -208,7 +208,7 @@ func (s *source2) probe(ctx context.Context, project string) error {
 // explain adds what it means that something is not there, if the server's description of its API is not there either, or is
 // another one. What is not there in Neptune 2.x gives the same answer.
 func (s *source2) explain(ctx context.Context, err error) error {
-	if !absent(err) {
+	if !absent(err) || errors.Is(err, migrate.ErrFatal) {
 		return err
 	}
 	if paths, ok := s.described(ctx); ok && paths[onlyIn2] {
