@@ -42,8 +42,41 @@ func (s *Server) attributes2(c *call) answer {
 	b := append([]byte(`{"id":"`+ri.uuid+`"`), ri.project.where...)
 	b = append(b, `,"trashed":`...)
 	b = strconv.AppendBool(b, ri.trashed())
+	b = s.appendSystem(b, ri)
 	b = s.appendAttributes2(b, ri, ri.attrs)
 	return jsonAnswer(append(b, '}'))
+}
+
+// systemNames are the attributes that the listing has a second time, by the names that they have there.
+var systemNames = [][2]string{
+	{"sys/id", "shortId"},
+	{"sys/name", "name"},
+	{"sys/description", "description"},
+	{"sys/owner", "owner"},
+	{"sys/state", "state"},
+	{"sys/creation_time", "creationTime"},
+	{"sys/modification_time", "modificationTime"},
+	{"sys/ping_time", "pingTime"},
+	{"sys/running_time", "runningTime"},
+	{"sys/monitoring_time", "monitoringTime"},
+	{"sys/size", "size"},
+	{"sys/tags", "tags"},
+	{"sys/trashed", "trashed"},
+	{"sys/failed", "failed"},
+	{"sys/hostname", "hostname"},
+}
+
+func (s *Server) appendSystem(b []byte, ri *runIndex) []byte {
+	b = append(b, `,"systemAttributes":{`...)
+	comma := ""
+	for _, name := range systemNames {
+		if a := ri.byPath[name[0]]; a != nil {
+			b = append(b, comma+`"`+name[1]+`":`...)
+			b = s.appendProperties2(b, ri, a)
+			comma = ","
+		}
+	}
+	return append(b, '}')
 }
 
 func jsonAnswer(body []byte) answer {

@@ -64,3 +64,17 @@ func TestAttributes2(t *testing.T) {
 		}
 	}
 }
+
+// TestSystemAttributes: what every run has is there a second time, as it is among the others.
+func TestSystemAttributes(t *testing.T) {
+	_, c := serve2(t, neptunetest.Options{}, run2("P-1", attr("sys/owner", neptunetest.String("me"))))
+	tree := c.get(leaderboard+"attributes", "experimentId", c.uuid("P-1"))
+	want := map[string]any{}
+	for i, name := range []string{"creationTime", "shortId", "owner", "trashed"} {
+		a := member[map[string]any](t, tree, "attributes", i)
+		want[name] = a[member[string](t, a, "type")+"Properties"]
+	}
+	if diff := cmp.Diff(want, member[map[string]any](t, tree, "systemAttributes")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
