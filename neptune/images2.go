@@ -215,7 +215,11 @@ func (r *reader2) peek(ctx context.Context, ref *migrate.FileRef, attr string, i
 	}
 	defer body.Close()
 	ref.MIME, ref.Size = body.mime(), body.size
-	if body.size > maxKeptImage || r.handed.full(maxKeptImage) {
+	most := body.size
+	if most < 0 {
+		most = maxKeptImage
+	}
+	if most > maxKeptImage || r.handed.full(int(most)) {
 		return nil
 	}
 	b, err := io.ReadAll(io.LimitReader(body, maxKeptImage+1))
