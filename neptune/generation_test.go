@@ -17,7 +17,8 @@ import (
 // generation is what tests of both generations need of one.
 type generation struct {
 	neptune.Generation
-	small, odd string   // worlds
+	small, odd string // worlds
+	scopes     []migrate.Scope
 	paths      []string // ends of paths that every run is asked for with, and listings
 	floats     string   // of these, that of float series
 	read       func(t testing.TB, source migrate.Source, project string) map[string]content
@@ -26,13 +27,13 @@ type generation struct {
 
 var generations = []generation{
 	{
-		neptune.Neptune3, "neptune3-d-small", "neptune3-d-odd",
+		neptune.Neptune3, "neptune3-d-small", "neptune3-d-odd", nil,
 		[]string{pathSearch, pathValues, pathFloats, pathSeries},
 		pathFloats,
 		readAll, func(run *neptunetest.Run, _ content) content { return seeded(run) },
 	},
 	{
-		neptune.Neptune2, "neptune2-de-ordinary", "neptune2-de-odd",
+		neptune.Neptune2, "neptune2-de-ordinary", "neptune2-de-odd", allScopes,
 		[]string{pathSearch2, pathAttributes, pathFloats, pathStrings},
 		pathFloats,
 		readValues2, valuesBeside2,

@@ -249,46 +249,51 @@ func TestForks(t *testing.T) {
 
 // Whatever happens to single requests, what is moved in the end is the same.
 func TestRandomFaults(t *testing.T) {
-	p := world(t, "neptune3-d-odd")
-	small := numbered(40)
-	sel := migrate.Selection{Projects: []string{p.ID(), small.ID()}}
-	calm := neptunetest.NewServer(t, neptunetest.Options{Projects: []*neptunetest.Project{p, small}})
-	var want migratetest.Memory
-	move(t, open(t, calm, everything), &want, sel)
-	for seed := range uint64(6) {
-		server := neptunetest.NewServer(t, neptunetest.Options{
-			Projects: []*neptunetest.Project{p, small}, PageRuns: 7, PageAttributes: 11, PageFloats: 9, PagePoints: 13,
-		})
-		var mu sync.Mutex
-		chance := rand.New(rand.NewPCG(seed, 1))
-		server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
-			mu.Lock()
-			defer mu.Unlock()
-			switch chance.IntN(60) {
-			case 0:
-				return neptunetest.Fault{Status: 429, RetryAfter: "1"}
-			case 1:
-				return neptunetest.Fault{Status: 502}
-			case 2:
-				return neptunetest.Fault{Reset: true}
-			case 3:
-				return neptunetest.Fault{Cut: true}
-			case 4:
-				return neptunetest.Fault{ExpiredToken: true}
-			case 5:
-				return neptunetest.Fault{ExpiredLink: true}
-			case 6:
-				return neptunetest.Fault{Delay: time.Millisecond}
+	bothGenerations(t, func(t *testing.T, g generation) {
+		p := world(t, g.odd)
+		small := numbered(40)
+		sel := migrate.Selection{Projects: []string{p.ID(), small.ID()}, Scopes: g.scopes}
+		calm := g.serve(t, neptunetest.Options{}, p, small)
+		var want migratetest.Memory
+		move(t, g.open(t, calm, everything), &want, sel)
+		for seed := range uint64(6) {
+			server := g.serve(t, neptunetest.Options{PageRuns: 7, PageAttributes: 11, PageFloats: 9, PagePoints: 13, Window: 20, Ranges: true}, p, small)
+			server.SetFault(randomFault(seed))
+			var got migratetest.Memory
+			source := g.open(t, server, func(cfg *neptune.Config) { everything(cfg); quick(cfg); *cfg = neptune.Window(*cfg, 20) })
+			move(t, source, &got, sel)
+			report, err := migrate.Verify(t.Context(), migrate.Job{Source: &want, Sink: &got, Selection: sel})
+			if err != nil || !report.Whole() {
+				t.Errorf("seed %d: %v, %v", seed, err, report.Runs)
 			}
-			return neptunetest.Fault{}
-		})
-		var got migratetest.Memory
-		source := open(t, server, func(cfg *neptune.Config) { everything(cfg); quick(cfg) })
-		move(t, source, &got, sel)
-		report, err := migrate.Verify(t.Context(), migrate.Job{Source: &want, Sink: &got})
-		if err != nil || !report.Whole() {
-			t.Errorf("seed %d: %v, %v", seed, err, report.Runs)
 		}
+	})
+}
+
+// randomFault is one for some of the requests.
+func randomFault(seed uint64) func(int, *http.Request) neptunetest.Fault {
+	var mu sync.Mutex
+	chance := rand.New(rand.NewPCG(seed, 1))
+	return func(int, *http.Request) neptunetest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		switch chance.IntN(60) {
+		case 0:
+			return neptunetest.Fault{Status: 429, RetryAfter: "1"}
+		case 1:
+			return neptunetest.Fault{Status: 502}
+		case 2:
+			return neptunetest.Fault{Reset: true}
+		case 3:
+			return neptunetest.Fault{Cut: true}
+		case 4:
+			return neptunetest.Fault{ExpiredToken: true}
+		case 5:
+			return neptunetest.Fault{ExpiredLink: true}
+		case 6:
+			return neptunetest.Fault{Delay: time.Millisecond}
+		}
+		return neptunetest.Fault{}
 	}
 }
 
