@@ -4,7 +4,7 @@ import "encoding/json"
 
 // SeriesConfig is what Neptune 2 keeps of a float series beside its points.
 type SeriesConfig struct {
-	Unit     string   `json:"unit,omitempty"`
+	Unit     string
 	Min, Max *float64 // of a chart; nil: none
 }
 

@@ -37,7 +37,7 @@ var operations = []operation{
 	{"getProject", "GET " + backend + "projects/get", "projectIdentifier*", "ProjectDTO", (*Server).getProject},
 	{
 		"listProjects", "GET " + backend + "projects",
-		"organizationIdentifier userRelation searchTerm sortBy[] sortDirection[] offset# limit# archived",
+		"organizationIdentifier userRelation searchTerm sortBy[] sortDirection[] offset# limit#",
 		"ProjectListDTO", (*Server).listProjects,
 	},
 	{"listOrganizations", "GET " + backend + "myOrganizations", "", "[]OrganizationWithRoleDTO", (*Server).organizations},
