@@ -2,6 +2,7 @@ package neptune_test
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -269,6 +270,37 @@ func TestReceiverStops2(t *testing.T) {
 		}
 		if n != stop+1 || len(r.Problems()) > 0 {
 			t.Errorf("stopped after %d chunks of %d; problems %v", n, stop+1, r.Problems())
+		}
+	}
+}
+
+// Steps may be fractions, or as large as milliseconds since 1970; times are those that were logged, whatever the zone of this
+// machine; and numbers may be none.
+func TestStepsAndTimes2(t *testing.T) {
+	p := project(neptunetest.Attribute{Path: "m", Value: neptunetest.FloatSeries{
+		{Step: -2.5, TimeMS: -1, Value: math.Inf(-1)},
+		{Step: 0.000001, TimeMS: 0, Value: math.NaN()},
+		{Step: 0.30000000000000004, TimeMS: 1_711_846_800_000, Value: math.Copysign(0, -1)}, // when clocks were put forward
+		{Step: 1_700_000_000_123, TimeMS: 1_729_990_800_000, Value: 5e-324},
+		{Step: 9_000_000_000_000.5, TimeMS: 4_102_444_800_000, Value: math.MaxFloat64},
+		{Step: 1e15, TimeMS: 5, Value: 1},
+	}})
+	for _, bare := range []bool{true, false} {
+		source := open2(t, serve2(t, neptunetest.Options{BareNaN: bare}, p), nil)
+		got, problems := readRun(t, source, first2(p))
+		var texts []string
+		for _, point := range got["m"].Points {
+			texts = append(texts, fmt.Sprint(point.Step, " ", point.Time, " ", point.Value))
+		}
+		want := []string{
+			"-2.5 -1 -Inf", "0.000001 0 NaN", "0.3 1711846800000 -0", "1700000000123 1729990800000 5e-324",
+			"9000000000000.5 4102444800000 1.7976931348623157e+308",
+		}
+		if diff := cmp.Diff(want, texts); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if len(problems) != 1 || problems[0].Code != migrate.CodeUnreadable || !strings.Contains(problems[0].Text, "1 points") {
+			t.Errorf("problems %v", problems)
 		}
 	}
 }
