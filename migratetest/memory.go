@@ -263,7 +263,7 @@ func (r *memoryReader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[
 			if want != nil && !want(c.Path, c.Kind) {
 				continue
 			}
-			for lo := 0; lo < c.Len(); lo += migrate.MaxChunkPoints {
+			for lo := 0; lo == 0 || lo < c.Len(); lo += migrate.MaxChunkPoints {
 				if err := ctx.Err(); err != nil {
 					yield(migrate.Chunk{}, err)
 					return

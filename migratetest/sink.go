@@ -36,7 +36,7 @@ func TestSink(t *testing.T, newSink func(t *testing.T) migrate.Sink) {
 		}
 	})
 	t.Run("a run cut off is completed", func(t *testing.T) {
-		whole := sample("a")
+		whole := small("a")
 		for n := range whole.Chunks {
 			sink, cut := newSink(t), whole
 			cut.Chunks, cut.Err = whole.Chunks[:n], errCut
@@ -259,6 +259,7 @@ func sample(id string) Run {
 			scalar("p/odd[0] (x) #", migrate.KindInt, migrate.Ints{1}),
 			scalar("f/a.txt", migrate.KindFile, migrate.Files{{Key: "a", Name: "a.txt", Size: 5}}),
 			scalar("f/none", migrate.KindFile, migrate.Files{{Key: "none", Name: "none", Size: 0}}),
+			scalar("f/no set", migrate.KindFileSet, migrate.Files{}),
 			scalar("f/set", migrate.KindFileSet, migrate.Files{{Key: "a", Name: "src/a.py", Size: 5}, {Key: "none", Name: "src/A.py", Size: 0}}),
 			scalar("f/data", migrate.KindArtifact, migrate.Strings{"abcd"}),
 			scalar("f/data", migrate.KindArtifact, migrate.Files{{Key: "list", Name: "files_list.json", Size: 2}, {Key: "a", Name: "train/a.csv", Size: 5}}),
