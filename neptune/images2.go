@@ -137,7 +137,23 @@ func (r *reader2) channel(ctx context.Context, a wire2.Attribute, count int64) (
 		}
 	}
 	slices.SortStableFunc(all, func(a, b image2) int { return cmp.Compare(a.step, b.step) })
+	r.compareLast(a, all)
 	return all, nil
+}
+
+// compareLast looks whether what the channel tells are steps: one of them must be the last step of the series. Images may
+// have been logged since that was said.
+func (r *reader2) compareLast(a wire2.Attribute, all []image2) {
+	var f wire2.Float
+	if a.LastStep == "" || f.UnmarshalJSON([]byte(a.LastStep)) != nil {
+		return
+	}
+	last, ok := migrate.StepOf(float64(f))
+	_, found := slices.BinarySearchFunc(all, last, func(i image2, step migrate.Step) int { return cmp.Compare(i.step, step) })
+	if ok && !found {
+		r.notef(a.Name, migrate.KindFileSeries, migrate.CodeSuspect,
+			"its images are at the steps %s to %s by its channel, and its last one at %s by the series itself", all[0].step, all[len(all)-1].step, last)
+	}
 }
 
 func (r *reader2) channelPage(ctx context.Context, a wire2.Attribute, offset int) (page []wire2.Image, total int64, err error) {

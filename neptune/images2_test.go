@@ -118,6 +118,24 @@ func TestImagesOfChannel(t *testing.T) {
 	}
 }
 
+// If what the channel tells are no steps, it does not have the last step that the series itself has.
+func TestImagesOfAnotherScale(t *testing.T) {
+	pictures := neptunetest.FileSeries{image(5, neptunetest.FileOf("", "image/png", []byte("a"))), image(7, neptunetest.FileOf("", "image/png", []byte("b")))}
+	server := project2(t, neptunetest.Options{}, neptunetest.Attribute{Path: "pics", Value: pictures})
+	r := openRun2(t, server, nil)
+	server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
+		if strings.Contains(r.URL.Path, "/channels/") {
+			return neptunetest.Fault{Status: 200, Body: `{"values":[{"x":0},{"x":1}]}`}
+		}
+		return neptunetest.Fault{}
+	})
+	copyFiles(t, r)
+	want := []string{"suspect: its images are at the steps 0 to 1 by its channel, and its last one at 7 by the series itself"}
+	if diff := cmp.Diff(want, told(r)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestNoImages(t *testing.T) {
 	r := openRun2(t, project2(t, neptunetest.Options{}, neptunetest.Attribute{Path: "pics", Value: neptunetest.FileSeries{}}), nil)
 	if got, _ := copyFiles(t, r); len(got) > 0 {

@@ -187,6 +187,18 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+func TestEncrypted(t *testing.T) {
+	b := zipOf(t, entry{name: "a", text: "1"}, entry{name: "b", text: "2"})
+	directory(t, b, 0)[8] |= 1
+	s, err := open(b, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Members) != 1 || len(s.Notes) != 1 || s.Notes[0] != (setzip.Note{Text: `"a" is encrypted`, Lost: true}) {
+		t.Errorf("members %v, notes %v", s.Members, s.Notes)
+	}
+}
+
 func TestNoWholeZip(t *testing.T) {
 	whole := zipOf(t, entry{name: "a", text: "1"}, entry{name: "b", text: "2"})
 	for _, n := range []int{0, 1, 22, len(whole) / 2, len(whole) - 1} {
@@ -249,12 +261,12 @@ func TestCheckEnds(t *testing.T) {
 
 // A zip with very many entries of one name is read in no more time than another.
 func TestManyTwins(t *testing.T) {
-	entries := make([]entry, 60_000)
+	entries := make([]entry, 70_000) // more than a directory without zip64 can count
 	for i := range entries {
 		entries[i].name = "a"
 	}
 	s, err := open(zipOf(t, entries...), 0)
-	if err != nil || len(s.Members) != len(entries) || s.Members[len(entries)-1].Name != "a~60000" {
+	if err != nil || len(s.Members) != len(entries) || s.Members[len(entries)-1].Name != "a~70000" {
 		t.Fatalf("%v", err)
 	}
 }

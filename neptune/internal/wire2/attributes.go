@@ -43,6 +43,7 @@ type Attribute struct {
 	Size     int64  // of a file or file set, in bytes; -1: unknown
 	Hash     string // of an artifact
 	Channel  string // of an image series: the UUID to ask for its points with
+	LastStep string // of an image series: the step of its last image, as the number is written; empty if it is not said
 	HasLast  bool   // of a series: it has points
 	Config   string // of a float series: what is configured of it, as compact JSON; empty if nothing is
 
@@ -149,6 +150,9 @@ func (a *Attribute) decode(raw json.RawMessage) error {
 		}
 	case TypeImageSeries:
 		a.Channel = p.Channel
+		if !none(p.LastStep) {
+			a.LastStep = string(p.LastStep)
+		}
 	case TypeFloatSeries:
 		return a.configured(p.Config)
 	case TypeState:

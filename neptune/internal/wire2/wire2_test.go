@@ -45,7 +45,7 @@ func TestAttributes(t *testing.T) {
 		{"floatSeries", `{"config":{"unit":"<%>","min":0,"max":null}}`, wire2.Attribute{Config: `{"min":0,"unit":"<%>"}`, Size: -1}},
 		{"floatSeries", `{"config":null,"last":null}`, wire2.Attribute{Size: -1}},
 		{"stringSeries", `{"last":""}`, wire2.Attribute{HasLast: true, Size: -1}},
-		{"imageSeries", `{"channelId":"c1","lastStep":4.0}`, wire2.Attribute{Channel: "c1", HasLast: true, Size: -1}},
+		{"imageSeries", `{"channelId":"c1","lastStep":4.0}`, wire2.Attribute{Channel: "c1", LastStep: "4.0", HasLast: true, Size: -1}},
 		{"file", `{"name":"f/file.txt","ext":"txt","size":5}`, wire2.Attribute{FileName: "f/file.txt", Ext: "txt", Size: 5}},
 		{"file", `{"name":null,"size":null}`, wire2.Attribute{Size: -1}},
 		{"fileSet", `{"size":0}`, wire2.Attribute{}},
