@@ -134,7 +134,10 @@ func (c *client) send(ctx context.Context, req call, token string) error {
 	}()
 	body := &idleReader{response.Body, idle}
 	if response.StatusCode >= 300 {
-		text, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+		text, err := io.ReadAll(io.LimitReader(body, maxErrorBody))
+		if err != nil { // half of an error may be taken for another
+			return fmt.Errorf("%s: read the answer of %s, %s: %w", req.op, request.URL.Path, response.Status, err)
+		}
 		return failure(req.op, request, response, text)
 	}
 	return c.read(req, request, response.ContentLength, body)
