@@ -6,7 +6,7 @@ import (
 )
 
 // Chunk is a piece of one attribute, as columns of equal length. Scalars are a chunk of one
-// value, a file set has one value per member; only series have Steps and Times. An artifact is two
+// value, a file set has one value per member, and none if it is empty; only series have Steps and Times. An artifact is two
 // chunks: its hash as Strings, then Files, of which the first is the list of its files, as JSON.
 type Chunk struct {
 	Path   string

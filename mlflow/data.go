@@ -51,7 +51,7 @@ func (l *load) moveData(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if chunk.Len() == 0 {
+		if chunk.Len() == 0 && chunk.Kind != migrate.KindFileSet {
 			continue
 		}
 		if id := columnOf(chunk); m == nil || id != now {

@@ -21,6 +21,10 @@ func (p *pass) sendFiles(a *attr, paths []string) {
 	var dirs []string
 	if recorded := p.reader.members(a); recorded != nil {
 		paths = recorded
+	} else if a.kind == migrate.KindFileSet && p.reader.run.recorded {
+		c.Values = migrate.Files{}
+		p.send(c)
+		return
 	} else if a.kind == migrate.KindFileSet {
 		for _, path := range paths {
 			found, err := p.reader.listFiles(path)

@@ -186,7 +186,7 @@ func (p *pass) allSeries(series []*attr) error {
 
 // send yields a chunk unless it is empty.
 func (p *pass) send(c migrate.Chunk) {
-	if c.Len() > 0 && !p.ended && !p.yield(c, nil) {
+	if (c.Len() > 0 || c.Kind == migrate.KindFileSet) && !p.ended && !p.yield(c, nil) {
 		p.ended = true
 	}
 }

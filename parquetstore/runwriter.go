@@ -163,7 +163,7 @@ func (w *runWriter) chunk(ctx context.Context, c migrate.Chunk, r migrate.RunRea
 		w.note(c, "left out: its path is not valid UTF-8")
 		return nil
 	}
-	if c.Len() == 0 {
+	if c.Len() == 0 && c.Kind != migrate.KindFileSet {
 		return nil
 	}
 	if (attrKey{c.Path, c.Kind}) != w.last {
