@@ -126,8 +126,10 @@ func failure(op string, request *http.Request, response *http.Response, body []b
 // hint tells what to do about an answer, if that is known.
 func hint(e *APIError) string {
 	switch {
-	case e.Code == codeDenied, e.Status == http.StatusForbidden && e.Code != codeExpired:
+	case e.Code == codeDenied:
 		return "the project does not exist, or the API token's account cannot see it: check the name, workspace/project"
+	case e.Status == http.StatusForbidden && e.Code != codeExpired:
+		return "the API token's account may not see this: check its role in the project, and the project's name, workspace/project"
 	case e.Status == http.StatusUnauthorized, e.Code == codeExpired:
 		return "set NEPTUNE_API_TOKEN to a valid API token of this server"
 	case e.Status >= 300 && e.Status < 400:

@@ -2,6 +2,7 @@ package neptune
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -16,11 +17,13 @@ type notes struct {
 	seen     map[migrate.Problem]bool
 }
 
-// Problems returns what the calls so far met.
+// Problems returns what the calls so far met, by path: attributes are read side by side.
 func (n *notes) Problems() []migrate.Problem {
 	n.lock.Lock()
 	defer n.lock.Unlock()
-	return append([]migrate.Problem(nil), n.problems...)
+	all := slices.Clone(n.problems)
+	slices.SortStableFunc(all, func(a, b migrate.Problem) int { return strings.Compare(a.Path, b.Path) })
+	return all
 }
 
 func (n *notes) notef(path string, kind migrate.Kind, code migrate.Code, format string, args ...any) {

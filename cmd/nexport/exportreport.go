@@ -211,6 +211,7 @@ var exportMeanings = map[migrate.Code]string{
 	migrate.CodeUnreadable:  "Neptune could not give it; the same command again tries again",
 	migrate.CodeUnsupported: "the archive has no place for it",
 	migrate.CodeDiffers:     "the archive has another version of it",
+	migrate.CodeRenamed:     "the name is no plain path, so it was made one; the note has the original",
 	migrate.CodeApproximate: "not final in Neptune; the manifest says which points, and how complete they were",
 	migrate.CodeSuspect:     "looks wrong or is ambiguous in Neptune; it is taken as it is",
 }

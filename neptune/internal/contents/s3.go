@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -55,7 +56,10 @@ func (o *Opener) objects(ctx context.Context) (*objects, error) {
 	}
 	load := o.LoadAWS
 	if load == nil {
-		load = func(ctx context.Context) (aws.Config, error) { return config.LoadDefaultConfig(ctx) }
+		load = func(ctx context.Context) (aws.Config, error) {
+			// What the SDK has to say comes back as an error; it would write to standard error as well.
+			return config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
+		}
 	}
 	within, cancel := context.WithTimeout(ctx, signIn)
 	defer cancel()
@@ -70,7 +74,7 @@ func (o *Opener) objects(ctx context.Context) (*objects, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil:
-		o.s3err = fmt.Errorf("there are no AWS credentials to read it with: %w", err)
+		o.s3err = fmt.Errorf("there are no AWS credentials to read it with, set AWS_PROFILE or the like: %w", err)
 		return nil, o.s3err
 	}
 	o.s3 = &objects{client: newClient(cfg), regions: map[string]string{}}
