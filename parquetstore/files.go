@@ -21,7 +21,7 @@ func (p *pass) sendFiles(a *attr, paths []string) {
 	var dirs []string
 	if recorded := p.reader.members(a); recorded != nil {
 		paths = recorded
-	} else if a.kind == migrate.KindFileSet && p.reader.run.recorded {
+	} else if a.kind == migrate.KindFileSet && p.reader.sets != nil { // there is a manifest, and it has no files of this set
 		c.Values = migrate.Files{}
 		p.send(c)
 		return

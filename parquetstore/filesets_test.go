@@ -14,7 +14,7 @@ import (
 
 // set makes a file set of members that have their own names as bytes.
 func set(run *migratetest.Run, path string, names ...string) {
-	var members migrate.Files
+	members := migrate.Files{}
 	for _, name := range names {
 		key := path + "\x00" + name
 		run.Files[key] = []byte(name)
@@ -82,5 +82,27 @@ func TestEmptyDirectory(t *testing.T) {
 	chunks, r := readRun(t, open(t, data, files), ref)
 	if p := r.Problems(); len(chunks) != 0 || len(p) != 1 || p[0].Path != "set" || p[0].Code != migrate.CodeSuspect {
 		t.Errorf("chunks %v, problems %v", chunks, p)
+	}
+}
+
+// TestSetWithoutRecord loses its manifest while it is read: what is in the directories is yielded.
+func TestSetWithoutRecord(t *testing.T) {
+	run := migratetest.Run{Info: migrate.RunInfo{RunRef: ref}, Files: map[string][]byte{}}
+	set(&run, "set", "x.txt")
+	set(&run, "none")
+	data, files := t.TempDir(), t.TempDir()
+	target := mustPut(t, createIn(t, data, files, parquetstore.Config{}), run).Target
+	reader := open(t, data, files)
+	check(t, reader, settled(run))
+	list(t, reader)
+	if err := os.Remove(filepath.Join(data, target+"_manifest.json")); err != nil {
+		t.Fatal(err)
+	}
+	chunks, r := readRun(t, reader, ref)
+	if len(chunks) != 1 || chunks[0].Path != "set" || chunks[0].Len() != 1 {
+		t.Errorf("chunks %+v", chunks)
+	}
+	if p := r.Problems(); len(p) != 2 {
+		t.Errorf("problems %v", p)
 	}
 }
