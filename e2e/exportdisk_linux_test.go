@@ -27,7 +27,9 @@ func mustBeSoundArchive(t *testing.T, want, now map[string]archivedRun) {
 
 // TestExportFullDisk has no room for the rows, or for the files: the command says so and ends, what is there is sound,
 // and when there is room it goes on. An export that replaces runs does not lose them.
-func TestExportFullDisk(t *testing.T) {
+func TestExportFullDisk(t *testing.T) { eachGeneration(t, testExportFullDisk) }
+
+func testExportFullDisk(t *testing.T, g generation) {
 	for _, c := range []struct {
 		name, on string // which directory is on the small disk
 		bytes    int
@@ -37,10 +39,10 @@ func TestExportFullDisk(t *testing.T) {
 		{"rows", "data", 64 << 10, false},
 		{"files", "files", 150 << 10, false},
 		{"all", "", 400 << 10, false},
-		{"replaced", "", 900 << 10, true},
+		{"replaced", "", g.onDisk, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := serveFaultProject(t)
+			n := g.serve(t)
 			want := n.fresh(t)
 			if err := os.Mkdir(filepath.Join(n.dir, c.on), 0o755); err != nil && c.on != "" {
 				t.Fatal(err)
@@ -112,6 +114,7 @@ func link(t *testing.T, target, name string) {
 
 // TestExportNotPermitted exports as a user who may not write: the command names the directory, and writes nothing.
 func TestExportNotPermitted(t *testing.T) {
+	g := generations[0]
 	for _, c := range []struct {
 		name, of string // which directory is read-only
 		there    bool   // there is an archive
@@ -123,19 +126,20 @@ func TestExportNotPermitted(t *testing.T) {
 		{"files of an archive", "files", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := serveFaultProject(t)
+			n := g.serve(t)
 			want := n.fresh(t)
 			chmod(t, n.dir, 0o777)
 			if c.there {
-				n.export(t, exitMoved, nil, "-r", "first")
+				n.export(t, exitMoved, nil, "-r", g.first)
 			}
 			for _, dir := range []string{"data", "files"} {
-				if c.of != "" && !c.there {
-					if err := os.Mkdir(filepath.Join(n.dir, dir), 0o777); err != nil {
-						t.Fatal(err)
-					}
-					chmod(t, filepath.Join(n.dir, dir), 0o777)
+				if c.of == "" {
+					continue
 				}
+				if err := os.MkdirAll(filepath.Join(n.dir, dir), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				chmod(t, filepath.Join(n.dir, dir), 0o777)
 			}
 			before := files(t, n.dir)
 			openAll(t, n.dir)
@@ -215,12 +219,14 @@ func (n neptuneSource) unprivileged(t *testing.T) (code int, out string) {
 
 // TestExportDirectoryRemoved takes the archive's directories away while an export writes to them: it ends and says
 // so, and the next one makes the archive anew.
-func TestExportDirectoryRemoved(t *testing.T) {
+func TestExportDirectoryRemoved(t *testing.T) { eachGeneration(t, testExportDirectoryRemoved) }
+
+func testExportDirectoryRemoved(t *testing.T, g generation) {
 	for _, c := range []struct{ name, of string }{{"data", "data"}, {"files", "files"}, {"both", ""}} {
 		t.Run(c.name, func(t *testing.T) {
-			n := serveFaultProject(t)
+			n := g.serve(t)
 			want := n.fresh(t)
-			n.export(t, exitMoved, nil, "-r", "^first$")
+			n.export(t, exitMoved, nil, "-r", g.first)
 			var once sync.Once
 			n.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
 				if strings.Contains(r.URL.Path, "/storage/") {

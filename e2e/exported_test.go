@@ -25,7 +25,7 @@ import (
 // alone.
 type archivedRun struct {
 	complete bool
-	swapping bool // its replacement was cut off
+	renaming bool // it was cut off when all was written; only the command itself reads the new copy under its temporary names
 	manifest parquetstore.Manifest
 	content  archivedContent
 }
@@ -40,9 +40,13 @@ type archivedContent struct {
 func archivedIn(t testing.TB, dir string) map[string]archivedRun {
 	t.Helper()
 	runs := map[string]archivedRun{}
-	paths, err := filepath.Glob(filepath.Join(dir, "data", "*", "*_manifest.json*"))
-	if err != nil {
-		t.Fatal(err)
+	var paths []string
+	for _, below := range []string{"*_manifest.json*", "models/*_manifest.json*", "model_versions/*_manifest.json*"} {
+		found, err := filepath.Glob(filepath.Join(dir, "data", "*", below))
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
 	}
 	for _, path := range paths {
 		if ext := filepath.Ext(path); ext != ".json" && ext != ".swap" {
@@ -56,9 +60,11 @@ func archivedIn(t testing.TB, dir string) map[string]archivedRun {
 		if err := json.Unmarshal(text, &run.manifest); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		run.swapping = strings.HasSuffix(path, ".swap")
-		run.complete = !run.swapping && run.manifest.Complete && partsAreThere(path, run.manifest)
-		runs[run.manifest.Run.ID] = run
+		swapping := strings.HasSuffix(path, ".swap")
+		run.complete = !swapping && run.manifest.Complete && partsAreThere(path, run.manifest, false)
+		run.renaming = !run.complete && run.manifest.Complete && (swapping || isRenaming(path)) &&
+			partsAreThere(strings.TrimSuffix(path, ".swap"), run.manifest, true)
+		runs[keyOf(migrate.RunRef{ID: run.manifest.Run.ID, Scope: run.manifest.Run.Scope})] = run
 	}
 	if len(runs) > 0 {
 		readContents(t, dir, runs)
@@ -66,12 +72,34 @@ func archivedIn(t testing.TB, dir string) map[string]archivedRun {
 	return runs
 }
 
-func partsAreThere(manifest string, m parquetstore.Manifest) bool {
-	if _, err := os.Stat(manifest + ".swap"); err == nil {
+// keyOf is what the tests call a run: its ID, of models and versions with their scope.
+func keyOf(run migrate.RunRef) string {
+	if run.Scope == migrate.ScopeRun {
+		return run.ID
+	}
+	return string(run.Scope) + " " + run.ID
+}
+
+// isRenaming reports that part 0, which is the last to be renamed, still has its temporary name.
+func isRenaming(manifest string) bool {
+	_, err := os.Stat(partName(manifest, 0) + ".tmp")
+	return err == nil
+}
+
+func partName(manifest string, i int) string {
+	return strings.TrimSuffix(manifest, "manifest.json") + fmt.Sprintf("part_%d.parquet", i)
+}
+
+// partsAreThere reports that all parts are there in their sizes; they may have temporary names, if told so.
+func partsAreThere(manifest string, m parquetstore.Manifest, temporary bool) bool {
+	if _, err := os.Stat(manifest + ".swap"); err == nil && !temporary {
 		return false
 	}
 	for i, part := range m.Parts {
-		info, err := os.Stat(strings.TrimSuffix(manifest, "manifest.json") + fmt.Sprintf("part_%d.parquet", i))
+		info, err := os.Stat(partName(manifest, i))
+		if newer, tmpErr := os.Stat(partName(manifest, i) + ".tmp"); temporary && tmpErr == nil {
+			info, err = newer, nil
+		}
 		if err != nil || info.Size() != part.Size {
 			return false
 		}
@@ -87,20 +115,22 @@ func readContents(t testing.TB, dir string, runs map[string]archivedRun) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for info, err := range store.Runs(t.Context(), migrate.Selection{}) {
+	for info, err := range store.Runs(t.Context(), migrate.Selection{
+		Scopes: []migrate.Scope{migrate.ScopeRun, migrate.ScopeModel, migrate.ScopeModelVersion},
+	}) {
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		run := runs[info.ID]
-		if info.State == migrate.Complete != run.complete {
+		run := runs[keyOf(info.RunRef)]
+		if info.State == migrate.Complete != (run.complete || run.renaming) {
 			t.Errorf("%s is listed as %s, and is complete: %t", info.RunRef, info.State, run.complete)
 		}
-		if run.swapping || run.manifest.Run.ID == "" {
+		if run.manifest.Run.ID == "" {
 			continue
 		}
 		run.content = archivedContent{comparableText(t, run.manifest), rowsOf(t, store, info)}
-		runs[info.ID] = run
+		runs[keyOf(info.RunRef)] = run
 	}
 }
 
@@ -120,6 +150,10 @@ func comparableText(t testing.TB, m parquetstore.Manifest) string {
 		m.Parts[i].Size, m.Parts[i].SHA256 = 0, ""
 	}
 	m.Source = ""
+	// Several attributes are read at the same time.
+	slices.SortFunc(m.Problems, func(a, b migrate.Problem) int {
+		return strings.Compare(a.Path+"\x00"+a.Text, b.Path+"\x00"+b.Text)
+	})
 	text, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +180,7 @@ func rowsOf(t testing.TB, store *parquetstore.Store, info migrate.RunInfo) (rows
 		if list, ok := c.Values.(migrate.Files); ok {
 			line = fmt.Sprintf("%s\t%s\t%v\t%v", c.Path, c.Kind, c.Steps, c.Times)
 			for _, ref := range list {
-				line += fmt.Sprintf("\t%s %s %d %s", ref.Name, ref.MIME, ref.Size, fileSum(t, r, ref))
+				line += fmt.Sprintf("\t%s %s %s %d %s", ref.Name, ref.Description, ref.MIME, ref.Size, fileSum(t, r, ref))
 			}
 		}
 		rows = append(rows, line)

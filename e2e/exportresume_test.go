@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,16 +18,6 @@ import (
 	"github.com/nexport-go/migrate/internal/fixture"
 	"github.com/nexport-go/migrate/neptune/neptunetest"
 )
-
-// serveRecorded is the project of the fault tests on a server that keeps its requests.
-func serveRecorded(t testing.TB) neptuneSource {
-	t.Helper()
-	opts := faultOptions
-	opts.NoRecord = false
-	p := faultProject()
-	opts.Projects = []*neptunetest.Project{p}
-	return serve(t, opts)
-}
 
 // fresh is the archive of an export into new directories.
 func (n neptuneSource) fresh(t testing.TB) map[string]archivedRun {
@@ -45,7 +36,7 @@ func (n neptuneSource) since(do func()) []neptunetest.Request {
 
 // TestExportAgain exports twice: the second time nothing is asked for but the list of runs.
 func TestExportAgain(t *testing.T) {
-	for _, name := range []string{"neptune3-d-small", "neptune3-d-odd"} {
+	for _, name := range []string{"neptune3-d-small", "neptune3-d-odd", "neptune2-de-odd"} {
 		n := serveWorld(t, fixture.World(t, name), neptunetest.Options{})
 		n.export(t, exitMoved, nil)
 		before := contentsOf(t, n.dir)
@@ -79,7 +70,9 @@ func contentsOf(t testing.TB, dir string) map[string]string {
 
 // TestExportNarrower exports by and by: nothing is complete before all of it is there, and in the end it is as if
 // it had been exported at once.
-func TestExportNarrower(t *testing.T) {
+func TestExportNarrower(t *testing.T) { eachGeneration(t, testExportNarrower) }
+
+func testExportNarrower(t *testing.T, g generation) {
 	for name, steps := range map[string][][]string{
 		"a class":             {{"-c", "metrics"}},
 		"all but files":       {{"--exclude", "files"}},
@@ -87,16 +80,16 @@ func TestExportNarrower(t *testing.T) {
 		"class by class":      {{"-c", "files"}, {"-c", "series"}, {"-c", "parameters"}, {"-c", "metrics"}},
 		"wider and narrower":  {{"--exclude", "files"}, {"-c", "metrics"}},
 		"again from scratch":  {{"-c", "files"}, {"-c", "metrics", "--overwrite"}},
-		"one after the other": {{"-r", "^first$"}, {"-r", "[Ff]irst", "-c", "metrics"}},
+		"one after the other": {{"-r", g.first}, {"-r", g.firstTwo, "-c", "metrics"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := serveRecorded(t)
+			n := g.serveRecorded(t)
 			want := n.fresh(t)
 			for _, flags := range steps {
 				n.export(t, exitMoved, nil, flags...)
 				for id, run := range archivedIn(t, n.dir) {
-					if run.complete && (name != "one after the other" || id != "first") {
+					if run.complete && (name != "one after the other" || id != g.ids[0]) {
 						t.Errorf("after %q run %q counts as complete", flags, id)
 					}
 				}
@@ -154,33 +147,52 @@ func anotherValue(modified bool) func(*neptunetest.Run) {
 }
 
 // TestExportUpdate exports again what was modified, and reads nothing else.
-func TestExportUpdate(t *testing.T) {
-	n := serveRecorded(t)
+func TestExportUpdate(t *testing.T) { eachGeneration(t, testExportUpdate) }
+
+func testExportUpdate(t *testing.T, g generation) {
+	n := g.serveRecorded(t)
 	n.export(t, exitMoved, nil)
 	old := archivedIn(t, n.dir)
 	n.change(map[string]func(*neptunetest.Run){"FA-2": anotherValue(true)})
 	mustOnlyList(t, n.since(func() { n.export(t, exitMoved, []string{"1 run of these changed", "--update"}) }))
 	mustEqualArchives(t, old, archivedIn(t, n.dir))
 	for _, r := range n.since(func() { n.export(t, exitMoved, []string{"1 run exported", "5 runs there already"}, "--update") }) {
-		if strings.Contains(r.Path, "/attributes/") && !bytes.Contains(r.Body, []byte("/FA-2\"")) ||
-			strings.HasPrefix(r.Path, "/storage/") && !strings.Contains(r.Path, "/FA-2/") {
-			t.Errorf("more than the run was read: %s %.300s", r.Path, r.Body)
+		if !n.isAbout(t, r, "FA-2") {
+			t.Errorf("more than the run was read: %s %s %.300s", r.Path, r.Query, r.Body)
 		}
 	}
 	mustEqualArchives(t, n.fresh(t), archivedIn(t, n.dir))
 	mustOnlyList(t, n.since(func() { n.export(t, exitMoved, []string{"0 runs exported"}, "--update") }))
 }
 
+// isAbout reports that a request reads nothing of other runs.
+func (n neptuneSource) isAbout(t *testing.T, r neptunetest.Request, run string) bool {
+	t.Helper()
+	if strings.HasPrefix(r.Path, "/storage/runs/") {
+		return strings.Contains(r.Path, "/"+run+"/")
+	}
+	if !strings.Contains(r.Path, "/attributes") {
+		return true
+	}
+	if n.second {
+		query, err := url.ParseQuery(r.Query)
+		return err == nil && query.Get("experimentId") == n.uuid(t, run)
+	}
+	return bytes.Contains(r.Body, []byte("/"+run+"\""))
+}
+
 // TestExportOverwrite exports everything again. What Neptune has lost is set aside, as it was.
-func TestExportOverwrite(t *testing.T) {
-	n := serveRecorded(t)
+func TestExportOverwrite(t *testing.T) { eachGeneration(t, testExportOverwrite) }
+
+func testExportOverwrite(t *testing.T, g generation) {
+	n := g.serveRecorded(t)
 	n.export(t, exitMoved, nil)
 	old, before := archivedIn(t, n.dir), contentsOf(t, n.dir)
 	n.change(map[string]func(*neptunetest.Run){"FA-1": anotherValue(false), "FA-3": nil})
 	mustOnlyList(t, n.since(func() { n.export(t, exitMoved, []string{"0 runs exported"}) }))
-	n.export(t, exitMoved, []string{"5 runs exported", "set aside", "../up: "}, "--overwrite")
+	n.export(t, exitMoved, []string{"5 runs exported", "set aside", g.ids[2] + ": "}, "--overwrite")
 	mustEqualArchives(t, n.fresh(t), archivedIn(t, n.dir))
-	stem := strings.TrimSuffix(filepath.Base(old["../up"].manifest.FilesDir), "_2")
+	stem := strings.TrimSuffix(filepath.Base(old[g.ids[2]].manifest.FilesDir), "_2")
 	var aside int
 	now := contentsOf(t, n.dir)
 	for name, sum := range before {
@@ -214,8 +226,10 @@ func setAsideName(name, stem string) string {
 }
 
 // TestExportLocked has two exports into one archive: the second is refused, and disturbs nothing.
-func TestExportLocked(t *testing.T) {
-	n := serveFaultProject(t)
+func TestExportLocked(t *testing.T) { eachGeneration(t, testExportLocked) }
+
+func testExportLocked(t *testing.T, g generation) {
+	n := g.serve(t)
 	want := n.fresh(t)
 	reached, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once

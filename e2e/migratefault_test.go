@@ -17,17 +17,19 @@ import (
 
 // TestMigrateKilled kills migrations while they export, while they load, and in between. At the end the archive and
 // the database are those of one that nothing disturbed.
-func TestMigrateKilled(t *testing.T) {
+func TestMigrateKilled(t *testing.T) { eachGeneration(t, testMigrateKilled) }
+
+func testMigrateKilled(t *testing.T, g generation) {
 	at := newSQLite(t)
-	n := serveFaultProject(t)
+	n := g.serve(t)
 	mustMigrate(t, n, at)
 	archive, database := archivedIn(t, n.dir), hold(t, at.uri, at.artifacts, "")
 	if len(completeOf(archive)) != database.runs() {
 		t.Fatalf("%d runs in the archive, %d in the database", len(archive), database.runs())
 	}
-	for seed := range uint64(8) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			at, n := newSQLite(t), serveFaultProject(t)
+			at, n := newSQLite(t), g.serve(t)
 			random := rand.New(rand.NewPCG(seed, 4))
 			for range 3 {
 				signal := []syscall.Signal{syscall.SIGKILL, syscall.SIGINT}[random.IntN(2)]
