@@ -400,89 +400,6 @@ func TestExportListing(t *testing.T) {
 	c.want(exitUnauthorized, `{"project":"ws/a","runs":3,"error":"no such luck"}`, "export", "-w", "ws", "--json")
 }
 
-// TestExportListingScopes exports runs where models cannot be listed, and the other way round.
-func TestExportListingScopes(t *testing.T) {
-	c := newCommands2(t)
-	c.neptune.broken = map[string]error{"ws/a model": errors.New("no models today")}
-	c.want(1, "3 runs, 1 model and 2 model versions exported\nProjects whose runs, models and model versions could not all be listed\nws/a: no models today", "export", "-p", "ws/a")
-	c = newCommands2(t)
-	c.neptune.broken = map[string]error{"ws/a ": errors.New("no runs today")}
-	c.want(0, "1 model and 2 model versions exported", "export", "-p", "ws/a", "--scope", "models,model_versions")
-	c.want(1, "3 runs exported\n1 model and 2 model versions there already\nws/a: no runs today", "export", "-p", "ws/a")
-}
-
-// TestExportModels exports runs, models and model versions, together and each.
-func TestExportModels(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "ids")
-	if err := os.WriteFile(file, []byte("S-A-MOD\nRUN-3\n"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	for args, want := range map[string]string{
-		"export -p ws/a":                         "3 runs, 1 model and 2 model versions exported to",
-		"export -p ws/a --scope runs":            "3 runs exported to",
-		"export -p ws/a --scope model_versions":  "2 model versions exported to",
-		"export -p ws/a --scope models,runs":     "3 runs and 1 model exported to",
-		"export -p ws/a -r MOD":                  "1 model and 2 model versions exported to",
-		"export -p ws/a --runs-file " + file:     "1 run and 1 model exported to",
-		"export -p ws/a --include-archived-runs": "4 runs, 1 model and 3 model versions exported to",
-		"export-models -p ws/a":                  "1 model and 2 model versions exported to",
-		"export-models -p ws/a --scope models":   "1 model exported to",
-		"export-models -p ws/b":                  "0 models exported to",
-	} {
-		c := newCommands2(t)
-		c.want(0, want+"\nfrom Neptune 2.x in", strings.Fields(args)...)
-		c.want(0, `"moved":{"runs":0,`, append(strings.Fields(args), "--json")...)
-	}
-	c := newCommands2(t)
-	c.want(0, `"generation":"neptune2"`+"\n"+`"projects":[{"project":"ws/a","runs":3,"models":1,"model_versions":2}],"selected":6,"scopes":{"model":1,"model_version":2,"run":3}`,
-		"export", "-p", "ws/a", "--json")
-	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-2 ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3")
-	c.want(0, "0 runs exported\n3 runs, 1 model and 2 model versions there already", "export", "-p", "ws/a")
-	c.want(1, "no models and model versions in Neptune for -r RUN", "export-models", "-p", "ws/a", "-r", "RUN")
-	c.generation = neptune.Neptune3
-	c.want(exitUsage, "Neptune 3.x has no models", "export-models", "-p", "ws/a")
-}
-
-// TestExportWith completes runs that were exported without something that is asked for now.
-func TestExportWith(t *testing.T) {
-	c := newCommands(t)
-	c.want(0, "1 run exported", "export", "-p", "ws/b")
-	c.want(0, "1 run there in part, to be completed", "export", "-p", "ws/b", "--include-metric-previews", "--dry-run")
-	c.want(0, "1 run exported", "export", "-p", "ws/b", "--include-metric-previews")
-	c.want(0, "1 run there already", "export", "-p", "ws/b", "--include-metric-previews")
-	c.want(0, "1 run there already", "export", "-p", "ws/b", "--no-artifact-contents")
-	c = newCommands2(t)
-	c.want(0, "1 run exported", "export", "-p", "ws/b", "--no-artifact-contents", "-c", "metrics")
-	c.want(0, "1 run exported", "export", "-p", "ws/b", "--no-artifact-contents")
-	c.want(0, "1 run there already", "export", "-p", "ws/b", "--no-artifact-contents", "--include-metric-previews")
-	c.want(0, "1 run exported", "export", "-p", "ws/b")
-	c.want(0, "1 run there already", "export", "-p", "ws/b")
-	c.want(0, "1 run there already", "export", "-p", "ws/b", "--no-artifact-contents")
-}
-
-// TestExportModelShards checks that each model is in one shard.
-func TestExportModelShards(t *testing.T) {
-	c := newCommands2(t)
-	for _, s := range []string{"1/2", "2/2"} {
-		c.want(0, "exported", "export", "-p", "ws/a", "--shard", s)
-	}
-	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-2 ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3")
-}
-
-// TestExportModelsOverwrite sets aside models that are gone, but not where none are shown at all.
-func TestExportModelsOverwrite(t *testing.T) {
-	c := newCommands2(t)
-	c.want(0, "", "export", "-p", "ws/a", "--include-archived-runs")
-	next := world()
-	next.addTo(migrate.ScopeModelVersion, "ws/a", "A-MOD-1", 2000)
-	next.addTo(migrate.ScopeModelVersion, "ws/a", "A-MOD-archived", 2000)
-	c.neptune = next
-	c.want(0, "3 runs exported\nNeptune shows no models at all", "export", "-p", "ws/a", "--overwrite", "--scope", "runs,models")
-	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-2 ws/a/model_version/A-MOD-archived ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3 ws/a/RUN-archived")
-	c.want(0, "set aside:\nws/a/model_version/A-MOD-2: ", "export", "-p", "ws/a", "--overwrite")
-	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-archived ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3 ws/a/RUN-archived")
-}
-
 func TestExportNothing(t *testing.T) {
 	c := newCommands(t)
 	c.want(1, "no runs in Neptune for -r nope", "export", "-p", "ws/a", "-r", "nope")
@@ -524,22 +441,6 @@ func TestExportUsage(t *testing.T) {
 			t.Errorf("%s: something was written: %v, %v", args, left, err)
 		}
 	}
-}
-
-func TestExportDryRun(t *testing.T) {
-	c := newCommands(t)
-	c.want(0, "Dry run: nothing was written. From Neptune 3.x at https://neptune.test to\nws/a: 3 runs\n3 runs to be exported\nattributes: 3 file, 3 float, 3 float_series\nat least 8 requests; about 3.0 kB in Neptune",
-		"export", "-p", "ws/a", "--dry-run")
-	if left, err := os.ReadDir(c.dir); err != nil || len(left) > 0 {
-		t.Errorf("something was written: %v, %v", left, err)
-	}
-	c.want(0, "", "export", "-p", "ws/a", "-r", "RUN-1")
-	c.want(0, "", "export", "-p", "ws/a", "-r", "RUN-2", "-c", "files")
-	c.neptune.add("ws/a", "RUN-1", 5000)
-	c.want(0, "1 run to be exported\n1 run there in part, to be completed\n1 run there already\nattributes: 2 file, 2 float, 2 float_series", "export", "-p", "ws/a", "--dry-run")
-	c.want(0, "1 run to be exported again", "export", "-p", "ws/a", "--dry-run", "--update")
-	c.want(0, `"dry_run":true`+"\n"+`"plan":{"export":1,"complete":1,"renew":1,"keep":0,"sampled":3,`, "export", "-p", "ws/a", "--dry-run", "--overwrite", "--json")
-	c.want(1, "no runs in Neptune for -r nope", "export", "-p", "ws/a", "--dry-run", "-r", "nope")
 }
 
 // TestExportLocked refuses a second export into one archive.
@@ -594,54 +495,5 @@ func TestMigrate(t *testing.T) {
 	stdout := c.want(0, `"stage":"export"`+"\n"+`"stage":"load"`+"\n"+`"loaded":{"moved":{"runs":1,`, append(args, "--json")...)
 	if n := strings.Count(stdout, "\n"); n != 9 {
 		t.Errorf("%d lines, want two for each run and one for the whole:\n%s", n, stdout)
-	}
-}
-
-func TestRequestsFor(t *testing.T) {
-	for name, test := range map[string]struct {
-		runs  int64
-		kinds map[migrate.Kind]int64
-		want  int64
-	}{
-		"empty runs":      {16, nil, 1},
-		"small runs":      {33, map[migrate.Kind]int64{migrate.KindInt: 330}, 3},
-		"many parameters": {2, map[migrate.Kind]int64{migrate.KindInt: 8_001}, 3},
-		"short metrics":   {1, map[migrate.Kind]int64{migrate.KindFloatSeries: 1_001}, 1 + 2},
-		"series":          {10, map[migrate.Kind]int64{migrate.KindStringSeries: 10}, 1 + 10},
-		"few series":      {10, map[migrate.Kind]int64{migrate.KindStringSeries: 3}, 1 + 3},
-		"many series":     {2, map[migrate.Kind]int64{migrate.KindStringSeries: 402}, 1 + 6},
-		"files":           {1, map[migrate.Kind]int64{migrate.KindFile: 33}, 1 + 33 + 2},
-	} {
-		if got := requestsFor(neptune.Neptune3, test.runs, test.kinds); got != test.want {
-			t.Errorf("%s: %d, want %d", name, got, test.want)
-		}
-	}
-}
-
-func TestRequestsFor2(t *testing.T) {
-	kinds := map[migrate.Kind]int64{
-		migrate.KindInt: 100, migrate.KindFloatSeries: 3, migrate.KindStringSeries: 4, migrate.KindFile: 5,
-		migrate.KindArtifact: 6, migrate.KindFileSet: 7, migrate.KindFileSeries: 8,
-	}
-	if got, want := requestsFor(neptune.Neptune2, 2, kinds), int64(2+3+4+5+6+2*7+3*8); got != want {
-		t.Errorf("%d, want %d", got, want)
-	}
-}
-
-// TestSpread keeps few of many, at equal distances, and all of few.
-func TestSpread(t *testing.T) {
-	for _, all := range []int{0, 1, perSample, perSample + 1, 2*perSample + 1, 1_000, 12_345} {
-		var s spread
-		for i := range all {
-			s.add(migrate.RunInfo{Size: int64(i)})
-		}
-		if s.all != int64(all) || len(s.kept) > perSample || len(s.kept) < min(all, perSample/2) {
-			t.Fatalf("of %d: %d kept, %d counted", all, len(s.kept), s.all)
-		}
-		for i, run := range s.kept {
-			if run.Size != int64(i)*max(s.step, 1) {
-				t.Fatalf("of %d: the %d-th is %d, at steps of %d", all, i, run.Size, s.step)
-			}
-		}
 	}
 }
