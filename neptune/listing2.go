@@ -101,7 +101,7 @@ func (s *source2) list(ctx context.Context, project string, sel migrate.Selectio
 		l := &listing2{source: s, project: project, id: id, scope: scope, sel: sel, yield: yield, seen: map[string]int{}}
 		more, err := l.run(ctx)
 		err = s.explain(ctx, err)
-		if errs = append(errs, s.explain(ctx, err)); !more || ctx.Err() != nil || errors.Is(err, migrate.ErrFatal) {
+		if errs = append(errs, err); !more || ctx.Err() != nil || errors.Is(err, migrate.ErrFatal) {
 			return more, errors.Join(errs...)
 		}
 	}
