@@ -80,6 +80,7 @@ func (g generation) faultThatPasses(t *testing.T, name string, fault neptunetest
 	server := g.serve(t, neptunetest.Options{PagePoints: 50}, p)
 	var mu sync.Mutex
 	tries := map[string]int{} // each first try of an endpoint fails, and later ones at random
+	hits := map[string]int{}
 	chance := rand.New(rand.NewPCG(7, 7))
 	server.SetFault(func(_ int, r *http.Request) neptunetest.Fault {
 		mu.Lock()
@@ -88,7 +89,12 @@ func (g generation) faultThatPasses(t *testing.T, name string, fault neptunetest
 			return neptunetest.Fault{} // of a file, it would be its content
 		}
 		tries[r.URL.Path]++
-		if tries[r.URL.Path] == 1 || chance.IntN(10) == 0 {
+		if tries[r.URL.Path] > 1 && chance.IntN(10) > 0 {
+			return neptunetest.Fault{}
+		}
+		body, _ := io.ReadAll(r.Body)
+		request := r.URL.String() + string(body)
+		if hits[request]++; hits[request] <= 2 { // who is refused three times in a row is refused
 			return fault
 		}
 		return neptunetest.Fault{}
