@@ -48,7 +48,7 @@ class Run:
     def __init__(self, project, scope, run_id, files_dirs):
         self.project, self.scope, self.id, self.files_dirs = project, scope, run_id, files_dirs
         self.attributes = collections.OrderedDict()
-        self.recorded = collections.defaultdict(list)  # the manifest's files, by (attribute, type)
+        self.recorded = None  # the manifest's files, by (attribute, type); None without a manifest
 
     def add(self, path, kind, row):
         self.attributes.setdefault((path, kind), Attribute(path, kind)).rows.append(row)
@@ -69,15 +69,15 @@ class Run:
 
     def files(self, a, row_path):
         """The files of a row as (place, name): all of a file set or an artifact, or the only one."""
-        found = self.recorded.get((a.path, a.kind))
-        if a.kind in ("file_set", "artifact") and found:
+        found = (self.recorded or {}).get((a.path, a.kind), [])
+        if a.kind in ("file_set", "artifact") and self.recorded is not None:
             return [(self.file(f["path"]), f.get("name", "")) for f in found if "path" in f]
         place = self.file(row_path)
         return [] if place is None else members(place, row_path)
 
     def record(self, a, row_path):
         """What the manifest says of a file; None if there is no manifest."""
-        return next((f for f in self.recorded.get((a.path, a.kind), ()) if f.get("path") == row_path), None)
+        return next((f for f in (self.recorded or {}).get((a.path, a.kind), ()) if f.get("path") == row_path), None)
 
 
 def members(place, row_path):
@@ -169,5 +169,8 @@ def _read_manifests(data_dir, runs):
             manifest = json.load(f)
         about = manifest["run"]
         run = runs.get((about["project_id"], about.get("scope", "run"), about["run_id"]))
-        for file in manifest["files"] if run else ():
+        if run is None:
+            continue
+        run.recorded = collections.defaultdict(list)
+        for file in manifest["files"]:
             run.recorded[file["attribute"], file["type"]].append(file)

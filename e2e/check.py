@@ -273,7 +273,7 @@ class RunCheck:
             self.check_param(a, line, hash)
         elif "param" in line:
             self.differ(repr(a.path), "has a param, and no hash in the archive")
-        if files is not None or (a.path, a.kind) in self.run.recorded:
+        if files is not None or self.run.recorded and (a.path, a.kind) in self.run.recorded:
             self.check_files(a, [(None, None, files)])
 
     def count_points(self, a, line):
@@ -417,6 +417,9 @@ class RunCheck:
         want, records = [], []
         for step, time, row_path in rows:
             files = self.run.files(a, row_path)
+            if not files and self.is_empty_set(a, row_path):
+                self.check_empty_set(a)
+                return
             if not files:
                 self.partial = True
                 self.c.counts["files missing in the archive"] += 1
@@ -442,6 +445,15 @@ class RunCheck:
             self.same(f"{a.path!r} names", line.get("names"), [w[1] for w in want])
         for path, w in zip(paths, want):
             self.check_file(a, path, *w)
+
+    def is_empty_set(self, a, row_path):
+        """Whether it had no files at the source, which only a manifest can say."""
+        return a.kind == "file_set" and self.run.recorded is not None and os.path.isdir(self.run.file(row_path) or "")
+
+    def check_empty_set(self, a):
+        line = self.lines.get((a.path, a.kind))
+        self.same(f"{a.path!r} is in nexport.jsonl, with artifacts", (line is not None, (line or {}).get("artifacts")), (True, None))
+        self.c.counts[a.kind] += 1
 
     def check_records(self, a, line, records):
         """Names and descriptions are those of the manifest."""

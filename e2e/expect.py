@@ -147,6 +147,7 @@ class Meta:
             self.parent, self.parent_scope = run.scalar("sys/model_id", "string") or model_of(run.id), "model"
         self.stage = run.scalar("sys/stage", "string")
         self.sys_id = run.scalar("sys/id", "string")
+        self.git = git(run.scalar("source_code/git", "git_ref"))
 
     def run_tags(self, run, multiplier):
         """The tags whose key and value are known beforehand."""
@@ -157,10 +158,19 @@ class Meta:
         }
         for key, value in (("mlflow.user", self.user), ("neptune.parent", self.parent),
                            ("neptune.sys_id", self.sys_id), ("neptune.stage", self.stage),
-                           ("mlflow.note.content", self.description)):
+                           ("mlflow.note.content", self.description), *self.git):
             if value:
                 tags[key] = value
         return tags
+
+
+def git(text):
+    """MLflow's own tags for what a git_ref says: none of an address with credentials."""
+    ref = json.loads(text or "{}")
+    remotes = ref.get("remotes") or []
+    remote = remotes[0] if len(remotes) == 1 and not re.match(r"https?://[^/]*@|[a-z+]+://[^/@]*:[^/@]*@", remotes[0]) else None
+    return (("mlflow.source.git.commit", ref.get("commit", {}).get("commitId")), ("mlflow.source.git.branch", ref.get("currentBranch")),
+            ("mlflow.source.git.repoURL", remote))
 
 
 def model_of(version):

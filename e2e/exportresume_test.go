@@ -36,14 +36,16 @@ func (n neptuneSource) since(do func()) []neptunetest.Request {
 
 // TestExportAgain exports twice: the second time nothing is asked for but the list of runs.
 func TestExportAgain(t *testing.T) {
-	for _, name := range []string{"neptune3-d-small", "neptune3-d-odd", "neptune2-de-odd"} {
+	// The configuration, the token, the list, and what is asked for the token's realm; of Neptune 2 there are three lists, and
+	// before them it has to be found out that it is one.
+	for name, most := range map[string]int{"neptune3-d-small": 4, "neptune3-d-odd": 4, "neptune2-de-odd": 12} {
 		n := serveWorld(t, fixture.World(t, name), neptunetest.Options{})
 		n.export(t, exitMoved, nil)
 		before := contentsOf(t, n.dir)
 		for _, flags := range [][]string{nil, {"--update"}, {"-c", "metrics", "-a", "^m"}, {"--jobs", "16"}} {
 			requests := n.since(func() { n.export(t, exitMoved, []string{"0 runs exported", "there already"}, flags...) })
 			mustOnlyList(t, requests)
-			if len(requests) > 4 { // the configuration, the token, the list, and what is asked for the token's realm
+			if len(requests) > most {
 				t.Errorf("%s %q: %d requests", name, flags, len(requests))
 			}
 		}

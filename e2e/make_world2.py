@@ -100,7 +100,7 @@ def artifacts(directory):
                    {"path": "s3", "hash": "e" * 32, "kind": "S3", "size": 7, "metadata": {"location": "", "last_modified": ""}})
     yield artifact("art/sizeless", at["plain.txt"] | {"no_size": True, "size": 0})
     yield artifact("art/none")
-    yield artifact("art/many", *({"path": f"d{i % 7}/f{i:05}", "hash": f"{i:040x}", "size": i, "metadata": {}} for i in range(3000)))
+    yield artifact("art/many", *({"path": f"d{i % 7}/f{i:05}", "hash": f"{i:040x}", "size": i, "metadata": {}} for i in range(1000)))
     yield artifact("art", at["plain.txt"])
 
 
@@ -118,7 +118,7 @@ def values(w):
     w.run("paths of texts", *paths(lambda path, n: series(path, "string_series", [[n, path, START]])))
     w.run("paths of files", *paths(lambda path, n: text_file(path, path)))
     w.run("a beside a/b", scalar("a", "int", 1), text_file("a/b", "2"), file_set("a/b/c", member("d", "3")), floats("a/b/c/d", [4]), text_file("A", "5"))
-    w.run("wide", *(scalar(f"p/{n:05}", "float", n / 3) for n in range(6000)), *(floats(f"m/{n:05}", [0, 1]) for n in range(200)))
+    w.run("wide", *(scalar(f"p/{n:05}", "float", n / 3) for n in range(2000)), *(floats(f"m/{n:05}", [0, 1]) for n in range(100)))
     w.run("odd numbers", *(scalar(f"f/{i}", "float", v) for i, v in enumerate(NUMBERS)), *(scalar(f"i/{i}", "int", v) for i, v in enumerate(INTS)))
 
 
@@ -127,7 +127,7 @@ def files(w, directory):
           text_file("no ending", "x") | {"name": "README"}, text_file("long.ending", "x") | {"name": "a.longextensionthatisnone"},
           text_file("up", "x") | {"name": "../../up.sh"})
     w.run("file sets", file_set("hostile", *(member(p, f"{n} {p}") for n, p in enumerate(MEMBERS))), file_set("none"),
-          file_set("one", member("only", "")), file_set("many", *(member(f"{i % 11}/{i}", str(i)) for i in range(2000))),
+          file_set("one", member("only", "")), file_set("many", *(member(f"{i % 11}/{i}", str(i)) for i in range(300))),
           file_set("large", {"path": "noise.bin", "size": 5_000_000, "seed": 4}, {"path": "zeros", "b64": base64.b64encode(bytes(4_000_000)).decode()}))
     w.run("paths of sets", *paths(lambda path, n: file_set(path, member(path.rstrip("/") or "x", path), member(str(n), ""))))
     w.run("images", images("empty bytes", [0, image(0, 1), START], [1, image(1, 1), START]),

@@ -112,7 +112,7 @@ def members(run, attribute, path):
     """The members of a file set as (name, bytes): the tool has a zip of them."""
     for place, name in run.files(attribute, path):
         data = pathlib.Path(place).read_bytes()
-        if not name.endswith(".zip") or run.recorded:
+        if not name.endswith(".zip") or run.recorded is not None:
             yield name, data
             continue
         with zipfile.ZipFile(io.BytesIO(data)) as z:
