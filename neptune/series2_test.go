@@ -254,7 +254,7 @@ func TestReceiverStops2(t *testing.T) {
 		p.Runs[0].Attributes = append(p.Runs[0].Attributes, neptunetest.Attribute{Path: fmt.Sprintf("m/%02d", i), Value: floats(4000)})
 	}
 	source := open2(t, serve2(t, neptunetest.Options{NoRecord: true}, p), nil)
-	for stop := range 60 {
+	for stop := 0; stop < 60; stop += 5 {
 		r, err := source.OpenRun(t.Context(), first2(p))
 		if err != nil {
 			t.Fatal(err)
