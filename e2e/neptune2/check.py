@@ -6,7 +6,6 @@ each difference; the exit code is 1 if there is one.
 """
 
 import argparse
-import base64
 import datetime
 import json
 import math
@@ -19,6 +18,9 @@ import zipfile
 import neptune
 from neptune import management
 from neptune.exceptions import FetchAttributeNotFoundException, RunNotFound
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+import values
 
 SCALARS = {"int", "float", "string", "bool", "datetime"}
 CLASSES = {
@@ -39,7 +41,6 @@ CLASSES = {
     "run_state": "RunState",
 }
 STATES = {"running": "Active", "idle": "Inactive"}
-MASK = (1 << 64) - 1
 
 
 class Check:
@@ -205,14 +206,14 @@ class Check:
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory, "file")
             it.download(str(path), progress_bar=False)
-            self.equal(f"{what} content", path.read_bytes(), content(a))
+            self.equal(f"{what} content", path.read_bytes(), values.content(a))
             it.download(directory, progress_bar=False)
             names = {p.name for p in pathlib.Path(directory).iterdir()}
             told = a["name"].encode().decode("latin-1")  # as the client reads headers
             self.equal(f"{what} name", names, {"file", told})
 
     def file_set(self, what, it, a):
-        want = {f["path"]: content(f) for f in a["files"]}
+        want = {f["path"]: values.content(f) for f in a["files"]}
         with tempfile.TemporaryDirectory() as directory:
             it.download(directory, progress_bar=False)
             (path,) = pathlib.Path(directory).iterdir()
@@ -232,7 +233,7 @@ class Check:
                 self.equal(f"{what} size of {e.name!r}", e.size, len(want[directory + e.name]))
 
     def file_series(self, what, it, a):
-        want = {f"{i}.{p[1]['mime'].partition('/')[2]}": content(p[1]) for i, p in enumerate(ordered(a))}
+        want = {f"{i}.{p[1]['mime'].partition('/')[2]}": values.content(p[1]) for i, p in enumerate(ordered(a))}
         with tempfile.TemporaryDirectory() as directory:
             it.download(directory, progress_bar=False)
             self.equal(what, {p.name: p.read_bytes() for p in pathlib.Path(directory).iterdir()}, want)
@@ -316,21 +317,6 @@ def exact(v):
     if isinstance(v, float):
         return "float nan" if math.isnan(v) else "float " + struct.pack("d", v).hex()
     return (type(v).__name__, v)
-
-
-def content(f):
-    return base64.b64decode(f["b64"]) if "b64" in f else noise(f["size"], f["seed"])
-
-
-def noise(size, seed):
-    """splitmix64, as neptunetest.GeneratedFile has it."""
-    out = bytearray()
-    for i in range((size + 7) // 8):
-        z = (seed + i * 0x9E3779B97F4A7C15) & MASK
-        z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
-        out += struct.pack("<Q", z ^ z >> 31)
-    return bytes(out[:size])
 
 
 def main():

@@ -5,7 +5,6 @@ the output is "compared N", before it stands a line for each difference; the exi
 """
 
 import argparse
-import base64
 import collections
 import datetime
 import json
@@ -19,10 +18,12 @@ import neptune_query
 import neptune_query.runs as nq
 from neptune_query import experimental, filters
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+import values
+
 SCALARS = {"int", "float", "string", "bool", "datetime", "string_set"}
 OTHER_SERIES = {"string_series", "histogram_series", "file_series"}
 NO_VALUES = {"experiment_state", "git_ref"}  # dropped by the client
-MASK = (1 << 64) - 1
 
 
 class Check:
@@ -307,19 +308,8 @@ def read_point(v):
 
 
 def content(f):
-    data = base64.b64decode(f["b64"]) if "b64" in f else noise(f["size"], f["seed"])
+    data = values.content(f)
     return f["mime"], len(data), data
-
-
-def noise(size, seed):
-    """splitmix64, as neptunetest.GeneratedFile has it."""
-    out = bytearray()
-    for i in range((size + 7) // 8):
-        z = (seed + i * 0x9E3779B97F4A7C15) & MASK
-        z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
-        out += struct.pack("<Q", z ^ z >> 31)
-    return bytes(out[:size])
 
 
 def main():
