@@ -284,14 +284,56 @@ func TestWorldCheckerSees(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(t.TempDir(), "world.json")
-			if err := os.WriteFile(path, text, 0o600); err != nil {
-				t.Fatal(err)
+			mustSee(t, text, a)
+		})
+	}
+}
+
+// mustSee wants the checker to find that an archive is not of this world.
+func mustSee(t *testing.T, world []byte, a archiveDirs) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "world.json")
+	if err := os.WriteFile(path, world, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runPython(t, "world.py", path, a.data, a.files, "--archived")
+	if err == nil || bytes.Contains(out, []byte("Traceback")) {
+		t.Errorf("the checker did not see it: %v\n%s", err, out)
+	}
+}
+
+// TestWorldCheckerSees2 does so with what Neptune 2 alone has.
+func TestWorldCheckerSees2(t *testing.T) {
+	venv(t, envMLflow3)
+	text := fixture.World(t, "neptune2-de-odd")
+	n := serveWorld(t, text, neptunetest.Options{})
+	n.export(t, exitMoved, nil)
+	for name, change := range map[string][2]string{ // the first of the one for the other
+		"another hash":         {`"hash":"333328bb8d4f153c`, `"hash":"333328bb8d4f153d`},
+		"another tracked file": {`"hash":"f77048c251c216d8`, `"hash":"f77048c251c216d9`},
+		"another size":         {`"size":77`, `"size":78`},
+		"another location":     {`s3://bucket/s3/key.bin`, `s3://bucket/s3/kei.bin`},
+		"another member":       {`"path":"a/b.txt"`, `"path":"a/c.txt"`},
+		"another content":      {`"b64":"ZGVlcA=="`, `"b64":"ZGVlcQ=="`},
+		"other case":           {`"path":"A.txt"`, `"path":"A.TXT"`},
+		"another description":  {`desc, \"q\"`, `desc, \"r\"`},
+		"another name":         {`"name":"too big"`, `"name":"too bit"`},
+		"another image step":   {`[[3,{"name":"too big"`, `[[4,{"name":"too big"`},
+		"another ending":       {`"name":"c.txt"`, `"name":"c.tex"`},
+		"another commit":       {`"72dfc4c9bd421dc6`, `"72dfc4c9bd421dc7`},
+		"another notebook":     {`"notebookName":"train.i`, `"notebookName":"trein.i`},
+		"another state":        {`"value":"idle"`, `"value":"running"`},
+		"no such model":        {`"sys_id":"PRJ-CLF"`, `"sys_id":"PRJ-CLG"`},
+		"no such version":      {`"sys_id":"PRJ-DET-2"`, `"sys_id":"PRJ-DET-4"`},
+		"no models":            {`"models":[`, `"other":[`},
+		"points of none":       {`"path":"s/empty","type":"float_series","points":[]`, `"path":"s/empty","type":"float_series","points":[[0,1,2]]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !bytes.Contains(text, []byte(change[0])) {
+				t.Fatalf("the world has no %s", change[0])
 			}
-			out, err := runPython(t, "world.py", path, a.data, a.files, "--archived")
-			if err == nil || bytes.Contains(out, []byte("Traceback")) {
-				t.Errorf("the checker did not see it: %v\n%s", err, out)
-			}
+			mustSee(t, bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1), n.archive(""))
 		})
 	}
 }
@@ -321,6 +363,17 @@ func TestMigrateWorlds(t *testing.T) {
 	for i, a := range archives {
 		t.Run(worlds[i].name, func(t *testing.T) { mustEqual(t, a, url) })
 	}
+}
+
+// TestMigrateToServer migrates what Neptune 2 alone has through MLflow's own API.
+func TestMigrateToServer(t *testing.T) {
+	url := sharedServer(t, envMLflow3, false)
+	n := serveWorld(t, world(t, "2 odd", "neptune2-de-odd"), neptunetest.Options{})
+	a := n.archive("to a server/")
+	if code, out := n.run(t, "migrate", "--mlflow-tracking-uri", url, "--name-prefix", a.prefix); code != exitMoved {
+		t.Fatalf("migrate ended with %d:\n%.5000s", code, out)
+	}
+	mustEqual(t, a, url)
 }
 
 // mustOnlyList wants requests to be those of one listing, and what goes before it.
