@@ -167,6 +167,26 @@ func testExportUpdate(t *testing.T, g generation) {
 	mustOnlyList(t, n.since(func() { n.export(t, exitMoved, []string{"0 runs exported"}, "--update") }))
 }
 
+// TestExportShards exports in three parts, each into an archive of its own: together they have everything, and nothing
+// twice.
+func TestExportShards(t *testing.T) { eachGeneration(t, testExportShards) }
+
+func testExportShards(t *testing.T, g generation) {
+	n := g.serve(t)
+	want, all := n.fresh(t), map[string]archivedRun{}
+	for _, shard := range []string{"1/3", "2/3", "3/3"} {
+		n = n.in(t.TempDir())
+		n.export(t, exitMoved, nil, "--shard", shard)
+		for id, run := range archivedIn(t, n.dir) {
+			if _, twice := all[id]; twice {
+				t.Errorf("%q is in two parts", id)
+			}
+			all[id] = run
+		}
+	}
+	mustEqualArchives(t, want, all)
+}
+
 // isAbout reports that a request reads nothing of other runs.
 func (n neptuneSource) isAbout(t *testing.T, r neptunetest.Request, run string) bool {
 	t.Helper()
