@@ -286,24 +286,23 @@ func (s *scanner) float() (float64, bool) {
 	return f, err == nil || math.IsInf(f, 0)
 }
 
-// short takes a number without an exponent whose digits fit into a double exactly: so does the power of ten, and
-// their quotient is rounded once, as it should be. It takes nothing of other numbers.
+// short takes a number without an exponent whose digits fit into 64 bits. It takes nothing of other numbers.
 func (s *scanner) short() (float64, bool) {
-	const most = 15
+	const most = (math.MaxUint64 - 9) / 10
 	b := s.b[s.i:]
-	i, sign := 0, 1.0
+	i, negative := 0, false
 	if len(b) > 0 && b[0] == '-' {
-		i, sign = 1, -1
+		i, negative = 1, true
 	}
-	first, point, n := i, -1, 0
-	var mantissa int64
+	first, point := i, -1
+	var digits uint64
 	for ; i < len(b); i++ {
 		switch c := b[i]; {
 		case c-'0' <= 9:
-			mantissa = 10*mantissa + int64(c-'0')
-			if n++; n > most {
+			if digits > most {
 				return 0, false
 			}
+			digits = 10*digits + uint64(c-'0')
 			continue
 		case c == '.' && point < 0 && i > first:
 			point = i
@@ -313,15 +312,19 @@ func (s *scanner) short() (float64, bool) {
 		}
 		break
 	}
-	frac := 0
+	whole, frac := i-first, 0
 	if point >= 0 {
-		frac = i - point - 1
+		whole, frac = point-first, i-point-1
 	}
-	if whole := n - frac; whole == 0 || whole > 1 && b[first] == '0' || point >= 0 && frac == 0 {
+	if whole == 0 || whole > 1 && b[first] == '0' || point >= 0 && frac == 0 || frac >= len(powers) {
 		return 0, false
 	}
 	s.i += i
-	return sign * float64(mantissa) / pow10[frac], true
+	f := quotient(digits, frac)
+	if negative {
+		f = -f
+	}
+	return f, true
 }
 
 // number takes a number of JSON's grammar; nil if there is none.
@@ -362,5 +365,3 @@ func digits(b []byte, i int) int {
 	}
 	return i
 }
-
-var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
