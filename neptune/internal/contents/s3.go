@@ -36,11 +36,14 @@ type objects struct {
 }
 
 // buckets are names of buckets, and not ARNs: those would lead elsewhere.
-var buckets = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$`)
+var buckets = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// maxBucket is the longest name of a bucket.
+const maxBucket = 255
 
 func splitObject(location string) (bucket, key string, err error) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(location, s3Prefix), "/")
-	if !buckets.MatchString(bucket) || key == "" {
+	if len(bucket) < 3 || len(bucket) > maxBucket || !buckets.MatchString(bucket) || key == "" {
 		return "", "", errors.New("its location names no bucket and key")
 	}
 	return bucket, key, nil
