@@ -158,6 +158,9 @@ func directory(t *testing.T, b []byte, n int) []byte {
 }
 
 func TestRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs and unpacks a lot, which takes minutes with the race detector")
+	}
 	zeros := zipOf(t, entry{name: "zeros", text: strings.Repeat("\x00", 80<<20)}) // 80 kB, packed
 	overlapping := zipOf(t, entry{name: "a", text: "some text that is here"}, entry{name: "b", text: "some text that is here"})
 	for i := range 2 {
@@ -261,6 +264,9 @@ func TestCheckEnds(t *testing.T) {
 
 // A zip with very many entries of one name is read in no more time than another.
 func TestManyTwins(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs and unpacks a lot, which takes minutes with the race detector")
+	}
 	entries := make([]entry, 70_000) // more than a directory without zip64 can count
 	for i := range entries {
 		entries[i].name = "a"
