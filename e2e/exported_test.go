@@ -224,7 +224,7 @@ func mustEqualArchives(t testing.TB, want, got map[string]archivedRun) {
 // leftovers are names that only a write under way has, and files of which no manifest knows.
 func leftovers(t testing.TB, dir string) (names []string) {
 	t.Helper()
-	known := map[string]bool{".nexport.lock": true}
+	known := map[string]bool{".nexport.lock": true, ".nexport.archive": true}
 	for _, run := range archivedIn(t, dir) {
 		for _, f := range run.manifest.Files {
 			known[filepath.Base(f.Path)] = true

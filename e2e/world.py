@@ -110,7 +110,7 @@ class Check:
 
     def nothing_else(self):
         """The directories hold what the manifests name, and nothing else."""
-        data, files = {".nexport.lock"}, set()
+        data, files = {".nexport.lock", ".nexport.archive"}, {".nexport.archive"}
         for path, m in self.manifests.values():
             stem = str(path.relative_to(self.args.data)).removesuffix("_manifest.json")
             data |= {f"{stem}_manifest.json"} | {f"{stem}_part_{i}.parquet" for i in range(len(m["parts"]))}

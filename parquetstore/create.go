@@ -81,7 +81,8 @@ type writing struct {
 
 // Create opens an archive for reading and writing, and makes its directories if need be. What is
 // there already is kept. Only one Store at a time can have an archive open for writing: the error
-// matches ErrLocked if another has. Readers are not kept out.
+// matches ErrLocked if another has. Readers are not kept out. The error matches ErrOtherFiles if filesDir is that of
+// another archive.
 func Create(dataDir, filesDir string, cfg Config) (*Store, error) {
 	cfg.setDefaults()
 	for _, dir := range []string{dataDir, filesDir} {
@@ -99,6 +100,9 @@ func Create(dataDir, filesDir string, cfg Config) (*Store, error) {
 	lock, err := lockFile(s.data, dataDir)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create archive: lock %q: %w", path.Join(dataDir, lockName), err), s.Close())
+	}
+	if err := s.claim(); err != nil {
+		return nil, errors.Join(fmt.Errorf("create archive: files directory %q: %w", filesDir, fatal(err)), lock.Close(), s.Close())
 	}
 	s.write = &writing{
 		cfg: cfg, data: disk{s.data, cfg.fault}, files: disk{s.files, cfg.fault}, lock: lock, tool: toolName(),

@@ -215,7 +215,7 @@ func checkKey(key string) error {
 
 func notFound(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(err, migrate.ErrNotFound)
+		return fmt.Errorf("%w (%w)", err, migrate.ErrNotFound)
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 // exported in several goes. It is called when the new attributes are written.
 func (w *runWriter) keepUnselected(ctx context.Context) error {
 	f, old := w.info.Filter, w.old.manifest
-	unrecorded := old == nil && w.old.parts > 0 && !w.old.damaged // of the Python tool
+	unrecorded := old == nil && w.old.parts > 0 // of the Python tool, or its manifest is damaged
 	if f.All() || old == nil && !unrecorded || old != nil && reflect.DeepEqual(old.Selections, w.m.Selections) {
 		return nil
 	}
