@@ -47,7 +47,7 @@ func (p *pass2) artifact(ctx context.Context, a wire2.Attribute, send sender) er
 		return nil
 	}
 	list := listJSON(files)
-	refs := migrate.Files{{Key: joinKey(keyList, a.Hash), Name: listName, MIME: "application/json", Size: int64(len(list))}}
+	refs := migrate.Files{{Key: joinKey(keyList, a.Name, a.Hash), Name: listName, MIME: "application/json", Size: int64(len(list))}}
 	if len(list) <= maxKeptList {
 		r.handed.keep(refs[0].Key, list)
 	}
@@ -102,7 +102,7 @@ func listJSON(files []wire2.ArtifactFile) []byte {
 
 // openList gives the list again.
 func (r *reader2) openList(ctx context.Context, parts []string, _ migrate.FileRef) (io.ReadCloser, error) {
-	files, err := r.artifactFiles(ctx, parts[0])
+	files, err := r.artifactFiles(ctx, parts[1])
 	if err != nil {
 		return nil, err
 	}
@@ -161,10 +161,11 @@ func (r *reader2) check(ctx context.Context, files []wire2.ArtifactFile, reasons
 
 // noteElsewhere says of how many files only the location is known.
 func (r *reader2) noteElsewhere(attr string, files []wire2.ArtifactFile, reasons []error) {
+	r.noteLater(attr, files, reasons)
 	var some []string
 	count := 0
 	for i, f := range files {
-		if reasons[i] == nil {
+		if reasons[i] == nil || errors.Is(reasons[i], contents.ErrLater) {
 			continue
 		}
 		if count++; count > namedElsewhere {
@@ -184,6 +185,22 @@ func (r *reader2) noteElsewhere(attr string, files []wire2.ArtifactFile, reasons
 	}
 	r.notef(attr, migrate.KindArtifact, migrate.CodeElsewhere,
 		"Neptune holds no contents of artifacts, and %d of its %d files were not reached where they were: %s", count, len(files), strings.Join(some, ", "))
+}
+
+// noteLater says of how many files it is not known whether they can be had. This is a loss, so that a later export asks again.
+func (r *reader2) noteLater(attr string, files []wire2.ArtifactFile, reasons []error) {
+	count, first := 0, -1
+	for i, reason := range reasons {
+		if errors.Is(reason, contents.ErrLater) {
+			if count++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if count > 0 {
+		r.notef(attr, migrate.KindArtifact, migrate.CodeUnreadable,
+			"%d of its %d files could not be looked for, such as %q: %v", count, len(files), location(files[first]), reasons[first])
+	}
 }
 
 // openContent opens a file of an artifact where it lies.

@@ -26,7 +26,7 @@ const (
 	keyMember  = "member"  // of a file set, out of its zip: the set's path, the member's name
 	keySingle  = "single"  // of a file set, asked for alone: the set's path, the file's path
 	keyImage   = "image"   // of a series: its path, the image's index
-	keyList    = "list"    // of an artifact's files: its hash
+	keyList    = "list"    // of an artifact's files: its path, its hash
 	keyContent = "content" // of an artifact: its file's hash, size, location
 )
 
@@ -107,7 +107,7 @@ func (r *reader2) OpenFile(ctx context.Context, ref migrate.FileRef) (io.ReadClo
 		by    func(context.Context, []string, migrate.FileRef) (io.ReadCloser, error)
 	}{
 		keyFile: {1, r.openFile}, keyMember: {2, r.openMember}, keySingle: {2, r.openSingle}, keyImage: {2, r.openImage},
-		keyList: {1, r.openList}, keyContent: {3, r.openContent},
+		keyList: {2, r.openList}, keyContent: {3, r.openContent},
 	}[kind]
 	parts, ok := splitKey(ref.Key, open.parts)
 	if !ok || open.by == nil {

@@ -39,7 +39,7 @@ func (p *pass2) fileSet(ctx context.Context, a wire2.Attribute, send sender) err
 		r.handed.put(a.Name, z)
 		defer r.handed.sent(a.Name, z)
 		r.noteMembers(a, z.Set)
-		missing, err := r.missing(ctx, a, z.Set)
+		missing, err := r.missing(ctx, a, z.Set, broken)
 		if err != nil {
 			return err
 		}
@@ -62,11 +62,26 @@ func (p *pass2) fileSet(ctx context.Context, a wire2.Attribute, send sender) err
 		r.notef(a.Name, migrate.KindFileSet, migrate.CodeUnreadable, "there is no zip of it: %v; and no list of its files: %v", err, listErr)
 		return nil
 	}
+	r.compareSize(a, listed)
 	names := newNames(&r.notes, a.Name, migrate.KindFileSet)
 	defer names.end()
 	return sendFiles(a.Name, migrate.KindFileSet, len(listed), func(i int) migrate.FileRef {
 		return single(a.Name, names.take(listed[i].path), listed[i])
 	}, func() {}, send)
+}
+
+// compareSize looks whether what is listed is as much as the server says of the set.
+func (r *reader2) compareSize(a wire2.Attribute, listed []listedFile) {
+	var sum int64
+	for _, f := range listed {
+		if f.size < 0 {
+			return
+		}
+		sum += min(f.size, math.MaxInt64-sum)
+	}
+	if sum < a.Size {
+		r.notef(a.Name, migrate.KindFileSet, migrate.CodeMissing, "there is no zip of it, its listed files have %d bytes, the server says %d", sum, a.Size)
+	}
 }
 
 func single(attr, name string, f listedFile) migrate.FileRef {
@@ -96,16 +111,16 @@ func (r *reader2) noteMembers(a wire2.Attribute, set *setzip.Set) {
 	lost.end()
 }
 
-// missing finds files of a set that its zip lacks. A zip that has as many bytes as the server says lacks none, so
+// missing finds files of a set that its zip lacks; members that are shorter than the server lists them become broken. A zip that has as many bytes as the server says lacks none, so
 // that the set need not be listed, directory by directory.
-func (r *reader2) missing(ctx context.Context, a wire2.Attribute, set *setzip.Set) (migrate.Files, error) {
+func (r *reader2) missing(ctx context.Context, a wire2.Attribute, set *setzip.Set, broken map[int]bool) (migrate.Files, error) {
 	if a.Size == set.Size {
 		return nil, nil
 	}
 	listed, err := r.list(ctx, a)
 	if err != nil {
 		if passes(err) && a.Size >= 0 {
-			r.notef(a.Name, migrate.KindFileSet, migrate.CodeSuspect,
+			r.notef(a.Name, migrate.KindFileSet, tooFew(set.Size, a.Size),
 				"its files have %d bytes, the server says %d, and does not list them: %v", set.Size, a.Size, err)
 		}
 		if passes(err) {
@@ -114,25 +129,39 @@ func (r *reader2) missing(ctx context.Context, a wire2.Attribute, set *setzip.Se
 		return nil, err
 	}
 	var refs migrate.Files
+	size := set.Size
 	names := newNames(&r.notes, a.Name, migrate.KindFileSet)
 	for _, f := range listed {
-		if _, there := set.Find(setzip.Clean(f.path)); !there {
+		i, there := set.Find(setzip.Clean(f.path))
+		switch {
+		case !there:
 			refs = append(refs, single(a.Name, names.take(f.path), f))
+		case set.Members[i].Size < f.size:
+			size += f.size - set.Members[i].Size
+			set.Members[i].Size, broken[i] = f.size, true
 		}
 	}
 	names.end()
 	switch {
-	case len(refs) > 0 && len(refs) == len(listed) && len(refs) == len(set.Members):
+	case len(refs) > 0 && len(refs) == len(listed) && len(refs) == len(set.Members) && set.Size >= a.Size:
 		// As many, and none of them: the zip has them under other names.
 		r.notef(a.Name, migrate.KindFileSet, migrate.CodeSuspect, "the zip has other names than the list of its files, such as %q and %q",
 			set.Members[0].Name, listed[0].path)
 		return nil, nil
 	case len(refs) > 0:
 		r.source.cfg.Log.Warn("files are not in the zip of their set", "run", r.run.RunRef, "path", a.Name, "files", len(refs))
-	case a.Size >= 0:
-		r.notef(a.Name, migrate.KindFileSet, migrate.CodeSuspect, "its files have %d bytes, the server says %d", set.Size, a.Size)
+	case a.Size >= 0 && size != a.Size:
+		r.notef(a.Name, migrate.KindFileSet, tooFew(size, a.Size), "its files have %d bytes, the server says %d", size, a.Size)
 	}
 	return refs, nil
+}
+
+// tooFew is what it means that a set has another number of bytes than the server says.
+func tooFew(have, said int64) migrate.Code {
+	if have < said {
+		return migrate.CodeMissing
+	}
+	return migrate.CodeSuspect
 }
 
 // zip gets the zip of a set and looks whether it can be unpacked. broken are the members that cannot.
@@ -186,7 +215,11 @@ func (r *reader2) getZip(ctx context.Context, attr string, size int64) (*unpacke
 	if err != nil {
 		return nil, err
 	}
-	n, err := io.Copy(tempWriter{z.file}, body)
+	most := setzip.MaxBytes(size)
+	n, err := io.Copy(tempWriter{z.file}, io.LimitReader(body, most+1))
+	if err == nil && n > most {
+		err = fmt.Errorf("its zip has more than %d bytes, the server says %d of its files: %w", most, size, setzip.ErrRefused)
+	}
 	if err == nil {
 		if z.Set, err = setzip.Open(z.file, n, size); err != nil && !errors.Is(err, setzip.ErrRefused) {
 			err = fmt.Errorf("%w: %w", err, errNoZip)

@@ -101,7 +101,7 @@ func TestFileSets(t *testing.T) {
 			"not all in the zip, nor listed", zipped(fileSet("a", "d/b"), zipOf(t, "a", "a")),
 			neptunetest.Options{Lacks: []string{"lsFileSetAttribute"}},
 			[]string{"a=a"},
-			[]string{"suspect: its files have 1 bytes, the server says 4, and does not list them: "},
+			[]string{"missing: its files have 1 bytes, the server says 4, and does not list them: "},
 		},
 		{"lost by the server", lost, neptunetest.Options{}, []string{"a=a", "d/b=error: download file \"s: d/b\": "}, nil},
 		{

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,6 +25,8 @@ const (
 	imagesAtOnce = 8
 	// maxKeptImage is the largest image that is kept; larger ones are asked for again.
 	maxKeptImage = 512 << 10
+	// maxLostImages ends a series of which so many images in a row cannot be had: a count can be any number.
+	maxLostImages = 10_000
 	// maxImageTexts bounds the bytes of names and descriptions of one series.
 	maxImageTexts = 64 << 20
 )
@@ -60,6 +63,7 @@ func (p *pass2) images(ctx context.Context, a wire2.Attribute, send sender) erro
 		r.notef(a.Name, migrate.KindFileSeries, migrate.CodeSuspect,
 			"the steps of its images are their numbers, without times, names and descriptions: %v", err)
 	}
+	lost := 0
 	for lo := int64(0); lo < count; lo += imagesAtOnce {
 		batch := make([]image2, min(imagesAtOnce, count-lo))
 		for i := range batch {
@@ -69,9 +73,17 @@ func (p *pass2) images(ctx context.Context, a wire2.Attribute, send sender) erro
 				batch[i] = image2{index: n, step: migrate.Step(n) * migrate.StepUnit, time: migrate.NoTime}
 			}
 		}
-		c, err := r.imageChunk(ctx, a.Name, batch)
+		c, had, err := r.imageChunk(ctx, a.Name, batch)
 		if err != nil {
 			return err
+		}
+		if lost += len(batch); had {
+			lost = 0
+		}
+		if lost >= maxLostImages {
+			r.notef(a.Name, migrate.KindFileSeries, migrate.CodeMissing,
+				"the server counts %d images, and gives none of %d from number %d on", count, lost, lo+int64(len(batch)-lost))
+			return nil
 		}
 		if !send(c) {
 			return errEnough
@@ -188,33 +200,39 @@ func (r *reader2) image(attr string, index int64, in wire2.Image) (image2, error
 }
 
 // imageChunk gets images side by side, so that their types and sizes are known, and keeps the small ones.
-func (r *reader2) imageChunk(ctx context.Context, attr string, batch []image2) (migrate.Chunk, error) {
+func (r *reader2) imageChunk(ctx context.Context, attr string, batch []image2) (c migrate.Chunk, had bool, err error) {
 	refs := make(migrate.Files, len(batch))
-	c := migrate.Chunk{Path: attr, Kind: migrate.KindFileSeries, Values: refs}
+	c = migrate.Chunk{Path: attr, Kind: migrate.KindFileSeries, Values: refs}
+	var some atomic.Bool
 	group, within := errgroup.WithContext(ctx)
 	for i, image := range batch {
 		c.Steps, c.Times = append(c.Steps, image.step), append(c.Times, image.time)
 		group.Go(func() (err error) {
-			refs[i], err = r.imageRef(within, attr, image)
+			var there bool
+			if refs[i], there, err = r.imageRef(within, attr, image); there {
+				some.Store(true)
+			}
 			return err
 		})
 	}
-	return c, group.Wait()
+	err = group.Wait()
+	return c, some.Load(), err
 }
 
 // imageRef describes one image. That it cannot be got is found out again when it is opened.
-func (r *reader2) imageRef(ctx context.Context, attr string, image image2) (migrate.FileRef, error) {
-	ref := migrate.FileRef{
+func (r *reader2) imageRef(ctx context.Context, attr string, image image2) (ref migrate.FileRef, there bool, err error) {
+	ref = migrate.FileRef{
 		Key:  joinKey(keyImage, strconv.FormatInt(image.index, 10), attr),
 		Name: image.name, Description: image.description, Size: -1,
 	}
-	if err := r.peek(ctx, &ref, attr, image.index); err != nil && !passes(err) {
-		return ref, err
+	err = r.peek(ctx, &ref, attr, image.index)
+	if err != nil && !passes(err) {
+		return ref, false, err
 	}
 	if ref.Name == "" {
 		ref.Name = path.Base(attr) + extensions[ref.MIME]
 	}
-	return ref, nil
+	return ref, err == nil, nil
 }
 
 // peek begins to read an image, and keeps it if it is small.

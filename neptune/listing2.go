@@ -257,12 +257,19 @@ type window struct {
 func (p *listingPass) window(ctx context.Context, in search2) (w window, err error) {
 	in, w.total = p.request(in), -1
 	most := p.source.cfg.window
-	for first := ""; in.offset < most; {
+	for first, at := "", 0; at < most; {
+		in.offset = max(at-1, 0) // the last one again: should another be there, those after it have moved
 		page, err := p.page(ctx, &in)
 		if err != nil {
 			return w, err
 		}
-		if len(page.entries) == 0 {
+		if at > 0 && moved(w.last, page.entries) {
+			p.shrunk = true
+		}
+		if len(page.entries) <= at-in.offset {
+			if at == 0 { // behind the last page not every server counts
+				w.total = page.total
+			}
 			return w, nil
 		}
 		p.shrunk = p.shrunk || page.total >= 0 && page.total < w.total
@@ -274,12 +281,24 @@ func (p *listingPass) window(ctx context.Context, in search2) (w window, err err
 		if p.fresh(page.entries); p.ended {
 			return w, nil
 		}
-		if in.offset += len(page.entries); w.total >= 0 && int64(in.offset) >= w.total && in.offset < most {
+		if at = in.offset + len(page.entries); w.total >= 0 && int64(at) >= w.total && at < most {
 			return w, nil
 		}
 	}
 	w.full = true
 	return w, nil
+}
+
+// moved reports that a page does not begin with the last object of the one before. Those of one time may come in any order.
+func moved(last wire2.Object, page []wire2.Object) bool {
+	if len(page) == 0 {
+		return true
+	}
+	if page[0].ID == last.ID {
+		return false
+	}
+	was, is := last.Get(attrCreated), page[0].Get(attrCreated)
+	return was == nil || is == nil || was.Int != is.Int
 }
 
 // page gets a page, a small one if the server does not take a large one.

@@ -1,8 +1,10 @@
 package neptune_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"slices"
@@ -207,6 +209,33 @@ func TestEmptyAndWrongListings(t *testing.T) {
 	for _, err := range wrong.Runs(t.Context(), migrate.Selection{Projects: []string{p.ID()}}) {
 		if err == nil || !strings.Contains(err.Error(), "Syntax error") {
 			t.Errorf("error %v", err)
+		}
+	}
+}
+
+// A server that counts runs but lists none is not believed, and one that has none is.
+func TestCountsOfNothing(t *testing.T) {
+	for count, wrong := range map[string]bool{"0": false, "3": true} {
+		var log bytes.Buffer
+		source := open2(t, serve2(t, neptunetest.Options{NoGzip: true}, runs2(0, nil)), func(cfg *neptune.Config) {
+			cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+			cfg.Client = roundTrip(func(r *http.Request) (*http.Response, error) {
+				response, err := http.DefaultTransport.RoundTrip(r)
+				if err != nil || !strings.HasSuffix(r.URL.Path, pathSearch2) {
+					return response, err
+				}
+				return replaced(response, `"matchingItemCount":0`, count), nil
+			})
+		})
+		var last error
+		for _, err := range source.Runs(t.Context(), migrate.Selection{Projects: []string{"team/many"}}) {
+			last = err
+		}
+		if (last != nil) != wrong {
+			t.Errorf("the server counts %s: error %v", count, last)
+		}
+		if !wrong && log.Len() > 0 {
+			t.Errorf("the server counts %s: said %s", count, &log)
 		}
 	}
 }

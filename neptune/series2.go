@@ -19,6 +19,8 @@ const (
 	// floatPagesAhead and stringPagesAhead are how many pages of one series are read at the same time.
 	floatPagesAhead  = 8
 	stringPagesAhead = 3
+	// pagesAtOnce is of how many pages the reading is planned.
+	pagesAtOnce = 512
 	// maxGrowths is how often a series that grows is followed to its new end.
 	maxGrowths = 100
 )
@@ -112,21 +114,25 @@ func (s *series2) read(ctx context.Context) (err error) {
 	if s.next = int64(s.first.Count); !s.take(s.first) {
 		return errEnough
 	}
-	for growths := 0; growths < maxGrowths; {
+	for growths, known := 0, int64(0); growths < maxGrowths; {
 		switch {
 		case s.counted() && s.next == s.total.Load(), s.first.Count == 0 && s.total.Load() <= 0:
 			return nil
 		case steps.Load():
 			return s.readBySteps(ctx)
 		}
-		if s.counted() {
+		if total := s.total.Load(); s.counted() && total != known {
+			known = total
 			growths++
 		}
 		before := s.got
 		err := s.readOffsets(ctx)
 		if s.got == int64(s.first.Count) && s.got > 0 && noOffset(err) {
 			if bySteps := s.readBySteps(ctx); bySteps == nil || !refusal(bySteps) {
-				steps.Store(bySteps == nil)
+				// A server that passes over what it does not know gives its first page again: that proves nothing.
+				if bySteps == nil && s.got > before {
+					steps.Store(true)
+				}
 				return bySteps
 			}
 		}
@@ -147,12 +153,12 @@ func noOffset(err error) bool {
 		errors.As(err, &api) && (api.Status == http.StatusBadRequest || api.Status == http.StatusUnprocessableEntity)
 }
 
-// readOffsets reads from where the last page ended, to where the series ends by the count of now. Without a
-// count it reads a few pages.
+// readOffsets reads from where the last page ended, to where the series ends by the count of now, but no more than
+// pagesAtOnce: a count can be any number. Without a count it reads a few pages.
 func (s *series2) readOffsets(ctx context.Context) error {
 	end := s.next + int64(s.ahead)*seriesPage
 	if s.counted() {
-		end = s.total.Load()
+		end = min(s.total.Load(), s.next+pagesAtOnce*seriesPage)
 	}
 	var jobs []job[wire2.Points]
 	for lo := s.next; lo < end; lo += seriesPage {

@@ -145,7 +145,7 @@ func (s *Source) projects(sel migrate.Selection) ([]string, error) {
 		projects = s.cfg.Projects
 	}
 	if len(projects) == 0 {
-		return nil, errors.New("no project: name one as workspace/project with --project, or set NEPTUNE_PROJECT")
+		return nil, errors.New("no project: name one as workspace/project in Config.Projects or Selection.Projects, or set NEPTUNE_PROJECT")
 	}
 	var distinct []string
 	for _, project := range projects {

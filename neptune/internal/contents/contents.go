@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -33,19 +32,22 @@ type Opener struct {
 	// Silence is how long a transfer may stand still; 0: a minute.
 	Silence time.Duration
 
-	mu      sync.Mutex
-	checked map[string]os.FileInfo // files that had the hash, by location and hash
-	s3      *objects
-	s3err   error
+	mu    sync.Mutex
+	sums  map[string]summed // of files that were read, by their paths
+	s3    *objects
+	s3err error
 }
 
 const (
 	filePrefix = "file://"
 	s3Prefix   = "s3://"
-	// maxChecked bounds how many files are remembered.
-	maxChecked = 10_000
-	silence    = time.Minute
+	// maxSums bounds how many files are remembered.
+	maxSums = 10_000
+	silence = time.Minute
 )
+
+// ErrLater is in errors that say nothing of the file: it may be there, and had later.
+var ErrLater = errors.New("it may be had later")
 
 var errNowhere = errors.New("it is neither on a disk nor in S3")
 

@@ -79,34 +79,46 @@ func (o *Opener) checkLocal(ctx context.Context, f File, file *os.File, info os.
 	if f.Size >= 0 && info.Size() != f.Size {
 		return differs("size", info.Size(), f.Size)
 	}
-	key := f.Location + "\x00" + f.Hash
-	if o.remembers(key, info) {
-		return nil
+	have, known := o.sumOf(file, info)
+	if !known {
+		sum := sha1.New() //nolint:gosec
+		if _, err := io.Copy(sum, &cancelReader{ctx, file}); err != nil {
+			return plain(err)
+		}
+		have = hex.EncodeToString(sum.Sum(nil))
+		o.remember(file, info, have)
 	}
-	sum := sha1.New() //nolint:gosec
-	if _, err := io.Copy(sum, &cancelReader{ctx, file}); err != nil {
-		return plain(err)
-	}
-	if have := hex.EncodeToString(sum.Sum(nil)); !strings.EqualFold(have, f.Hash) {
+	if !strings.EqualFold(have, f.Hash) {
 		return differs("SHA-1", have, f.Hash)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return plain(err)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.checked == nil || len(o.checked) >= maxChecked {
-		o.checked = map[string]os.FileInfo{}
-	}
-	o.checked[key] = info
 	return nil
 }
 
-func (o *Opener) remembers(key string, info os.FileInfo) bool {
+// summed is a file that was read. It is remembered whatever its hash, since a list can name one large file any number
+// of times.
+type summed struct {
+	info os.FileInfo
+	sum  string
+}
+
+func (o *Opener) sumOf(file *os.File, info os.FileInfo) (sum string, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	before, ok := o.checked[key]
-	return ok && os.SameFile(before, info) && before.Size() == info.Size() && before.ModTime().Equal(info.ModTime())
+	before, ok := o.sums[filepath.Clean(file.Name())]
+	ok = ok && os.SameFile(before.info, info) && before.info.Size() == info.Size() && before.info.ModTime().Equal(info.ModTime())
+	return before.sum, ok
+}
+
+func (o *Opener) remember(file *os.File, info os.FileInfo, sum string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sums == nil || len(o.sums) >= maxSums {
+		o.sums = map[string]summed{}
+	}
+	o.sums[filepath.Clean(file.Name())] = summed{info, sum}
 }
 
 // localFile looks at its hash once more while it is read.

@@ -157,9 +157,13 @@ func s3Error(err error) error {
 		if code == http.StatusPreconditionFailed {
 			return errors.New("it is another one by now: its ETag is not the one on record")
 		}
-		return fmt.Errorf("S3 answers with %d %s", code, http.StatusText(code))
+		err := fmt.Errorf("S3 answers with %d %s", code, http.StatusText(code))
+		if code >= http.StatusInternalServerError || code == http.StatusTooManyRequests {
+			err = fmt.Errorf("%w: %w", err, ErrLater)
+		}
+		return err
 	}
-	return fmt.Errorf("S3 does not answer: %w", err)
+	return fmt.Errorf("S3 does not answer: %w: %w", err, ErrLater)
 }
 
 // openObject opens an object that has the ETag on record.

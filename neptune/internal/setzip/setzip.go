@@ -93,6 +93,15 @@ func most(size, announced int64) int64 {
 	return max(slack, min(size, math.MaxInt64/ratio)*ratio)
 }
 
+// MaxBytes is how many bytes a zip can have that Open does not refuse: its members, stored as they are, and what
+// it says of them twice.
+func MaxBytes(announced int64) int64 {
+	if announced <= 0 {
+		return math.MaxInt64 - 1
+	}
+	return most(0, announced) + 2*maxDirectory
+}
+
 // add takes an entry as a member, or notes why it is none. Directories come out of the members' names.
 func (s *Set) add(f *zip.File) {
 	mode := f.Mode()

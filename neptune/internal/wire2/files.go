@@ -39,6 +39,9 @@ func Entries(b []byte) ([]Entry, error) {
 	if err := Unmarshal(b, &in); err != nil {
 		return nil, err
 	}
+	if in == nil {
+		return nil, errors.New("the answer is no list")
+	}
 	out := make([]Entry, 0, len(in))
 	for _, e := range in {
 		out = append(out, Entry{Name: e.Name, Directory: e.Type == "directory", Size: sizeOf(e.Size)})
