@@ -41,10 +41,13 @@ func (r *rest) traits(ctx context.Context) (traits, error) {
 		version, err = io.ReadAll(io.LimitReader(body, 100))
 		return err
 	}})
-	if err != nil && !errors.Is(err, migrate.ErrNotFound) {
-		return traits{}, err
+	if err == nil || errors.Is(err, migrate.ErrNotFound) {
+		err = r.findAPI(ctx)
 	}
-	if err := r.findAPI(ctx); err != nil {
+	if err != nil && ctx.Err() == nil { // every other run would wait as long for it
+		return traits{}, fmt.Errorf("%w: %w", err, migrate.ErrFatal)
+	}
+	if err != nil {
 		return traits{}, err
 	}
 	t := traitsOf(string(version))

@@ -22,8 +22,8 @@ type chooseFlags struct {
 	Workspace      []string  `short:"w" help:"All projects of this workspace; may be repeated." sep:"none" placeholder:"NAME"`
 	ProjectInclude []pattern `aliases:"project-pattern" help:"With --workspace: only projects in whose name this regular expression is found; may be repeated." sep:"none" placeholder:"REGEX"`
 	ProjectExclude []pattern `aliases:"project-exclude-pattern" help:"With --workspace: no projects in whose name this regular expression is found; may be repeated." sep:"none" placeholder:"REGEX"`
-	Runs           []pattern `short:"r" help:"Only runs in whose ID this regular expression is found." sep:"none" placeholder:"REGEX"`
-	RunsFile       string    `help:"Only runs with the IDs in this file, custom or short, one a line (- is standard input)." placeholder:"FILE"`
+	Runs           []pattern `short:"r" help:"Only runs in whose ID this regular expression is found; the ID of Neptune 2.x is the short one (sys/id)." sep:"none" placeholder:"REGEX"`
+	RunsFile       string    `help:"Only runs with the IDs in this file, one a line (- is standard input): custom or short ones of Neptune 3.x, short ones of 2.x." placeholder:"FILE"`
 	Scope          []string  `help:"Only these: ${enum}, separated by commas (default ${scopes}). Neptune 3.x has runs only." enum:"runs,models,model_versions" placeholder:"SCOPES"`
 	Shard          shard     `help:"Only the I-th of N parts of the runs, such as 2/5: divides an export among machines, each with directories of its own." placeholder:"I/N"`
 	Attributes     []string  `short:"a" help:"Only attributes in whose path this regular expression is found, or that have this name; may be repeated." sep:"none" placeholder:"REGEX"`

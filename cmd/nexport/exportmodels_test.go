@@ -49,7 +49,7 @@ func TestExportModels(t *testing.T) {
 		"export", "-p", "ws/a", "--json")
 	c.holds("ws/a/model/A-MOD ws/a/model_version/A-MOD-1 ws/a/model_version/A-MOD-2 ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3")
 	c.want(0, "0 runs exported\n3 runs, 1 model and 2 model versions there already", "export", "-p", "ws/a")
-	c.want(1, "no models and model versions in Neptune for -r RUN", "export-models", "-p", "ws/a", "-r", "RUN")
+	c.want(1, "no models or model versions in Neptune for -r RUN", "export-models", "-p", "ws/a", "-r", "RUN")
 	c.generation = neptune.Neptune3
 	c.want(exitUsage, "Neptune 3.x has no models", "export-models", "-p", "ws/a")
 }

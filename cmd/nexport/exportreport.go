@@ -82,7 +82,8 @@ func (o *exportOutput) result(report *migrate.Report, err error) error {
 
 // nothing says that flags chose nothing.
 func (j *exportJob) nothing(flags []string) error {
-	return fmt.Errorf("no %s in Neptune for %s", j.source.count().nouns(), strings.Join(flags, ", "))
+	nouns := strings.ReplaceAll(j.source.count().nouns(), " and ", " or ")
+	return fmt.Errorf("no %s in Neptune for %s", nouns, strings.Join(flags, ", "))
 }
 
 // unmatched gives the flags that chose nothing.
@@ -223,6 +224,9 @@ func (o *exportOutput) print(ctx context.Context, report *migrate.Report) error 
 	took := report.Ended.Sub(report.Started)
 	text := fmt.Sprintf("exported to %s from %s in %s", shown(o.job.flags.DataPath), o.job.neptune.generation, span(took))
 	printOutcomes(w, exported, report.Moved[migrate.StageExport], text)
+	if moved := report.Moved[migrate.StageExport]; moved.Runs > 0 && moved.Attributes == 0 && o.job.flags.filter().Path != nil {
+		fmt.Fprintln(w, "-a chose none of their attributes; -a and -c must both fit: metrics are float series, series those of text and histograms")
+	}
 	printThings(w, o.late, "of these changed in Neptune since; --update exports them again")
 	left := exported.left()
 	printThings(w, left, "not reached")

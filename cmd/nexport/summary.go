@@ -107,11 +107,11 @@ type survey struct {
 	sum     jsonSurvey
 	classes classes
 
-	scopes, unverified, failed byScope
+	scopes, unverified, selected, failed byScope
 }
 
 func newSurvey(w io.Writer, asJSON bool) *survey {
-	s := &survey{out: bufio.NewWriter(w), scopes: byScope{}, unverified: byScope{}, failed: byScope{}, classes: classes{}, sum: jsonSurvey{
+	s := &survey{out: bufio.NewWriter(w), scopes: byScope{}, unverified: byScope{}, selected: byScope{}, failed: byScope{}, classes: classes{}, sum: jsonSurvey{
 		Type: "summary", States: map[string]int64{}, contents: newContents(),
 	}}
 	if asJSON {
@@ -166,6 +166,9 @@ func (s *survey) count(run migrate.RunInfo, line jsonSurveyed) {
 	s.scopes[run.Scope]++
 	if line.State == migrate.Unverified {
 		s.unverified[run.Scope]++
+	}
+	if line.State == migrate.Partial && line.Error == "" && !slices.ContainsFunc(line.Problems, func(p migrate.Problem) bool { return p.Code.Lossy() }) {
+		s.selected[run.Scope]++
 	}
 	s.sum.States[line.State.String()]++
 	for kind, n := range line.Attributes {
@@ -229,6 +232,7 @@ func (s *survey) finish() error {
 		fmt.Fprintf(w, "  points: %s\n", byKind(s.sum.Points))
 	}
 	printThings(w, s.unverified, "unverified: the archive has no record that proves them complete")
+	printThings(w, s.selected, "partial: only some attributes were exported; an export without -a, -c and --exclude completes them")
 	printCount(w, s.sum.Padding, "padding row", "without time and value: passed over, they are no data")
 	printCount(w, s.sum.Phantoms, "phantom row", "without any value: attributes of other runs, passed over")
 	printThings(w, s.failed, "cannot be read")
