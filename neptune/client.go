@@ -83,6 +83,10 @@ func (c *client) do(ctx context.Context, req call) error {
 	return c.retry.do(ctx, func() error { return c.attempt(ctx, req) })
 }
 
+// maxRenewals is how often in a row a bearer token may be refused. A renewed one can be refused too, if somebody ends
+// sessions meanwhile.
+const maxRenewals = 4
+
 // attempt sends a call once. A bearer token that the server does not take any more is renewed; if it
 // does not take the renewed one either, the API token is exchanged anew.
 func (c *client) attempt(ctx context.Context, req call) error {
@@ -92,7 +96,7 @@ func (c *client) attempt(ctx context.Context, req call) error {
 	token, err := c.auth.token(ctx, "", false)
 	for renewed := 0; err == nil; renewed++ {
 		err = c.send(ctx, req, token)
-		if renewed == 2 || !renewable(err) {
+		if renewed == maxRenewals || !renewable(err) {
 			return err
 		}
 		token, err = c.auth.token(ctx, token, renewed > 0)

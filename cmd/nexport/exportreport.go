@@ -233,9 +233,11 @@ func (o *exportOutput) print(ctx context.Context, report *migrate.Report) error 
 	if o.job.target != "" {
 		printOutcomes(w, loaded, report.Moved[migrate.StageLoad], "loaded into "+o.job.target)
 	}
-	printProblems(w, exported, "exported", exportMeanings)
+	exported.classes.printAs(w, "Could not be exported:", true, exportMeanings)
+	exported.classes.printAs(w, "Notes (nothing is lost):", false, exportMeanings)
 	if o.job.target != "" {
-		printProblems(w, loaded, "loaded", nil)
+		loaded.classes.printAs(w, "Could not be loaded:", true, nil)
+		loaded.classes.printAs(w, "Notes of the load (nothing is lost):", false, nil)
 	}
 	printFailures(w, report)
 	o.printListings(w)
@@ -253,11 +255,6 @@ func printOutcomes(w io.Writer, t *tally, moved migrate.Totals, text string) {
 	printThings(w, t.existed, "there already")
 	printThings(w, t.partial, "partial: something is missing, see below")
 	printThings(w, t.failed, "failed")
-}
-
-func printProblems(w io.Writer, t *tally, verb string, meanings map[migrate.Code]string) {
-	t.classes.printAs(w, "Could not be "+verb+":", true, meanings)
-	t.classes.printAs(w, "Notes (nothing is lost):", false, meanings)
 }
 
 func (o *exportOutput) printListings(w io.Writer) {
