@@ -1,6 +1,15 @@
 package neptune
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// errEnough ends a producer whose receiver has had enough.
+var errEnough = errors.New("the receiver has had enough")
+
+// chunksAhead is how many chunks of a job may wait for their receiver.
+const chunksAhead = 2
 
 // job reads something and sends what comes of it; send is false if the receiver has had enough. An error of one job
 // ends all.

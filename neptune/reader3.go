@@ -76,10 +76,12 @@ func (r *reader3) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migra
 			}
 			return
 		}
-		for c, err := range ahead(ctx, p.series) {
-			if !yield(c, err) || err != nil {
-				return
-			}
+		err := inOrder(ctx, []job[migrate.Chunk]{p.series}, 1, func(c migrate.Chunk) bool {
+			p.send(c)
+			return !p.ended
+		})
+		if err != nil && !p.ended {
+			yield(migrate.Chunk{}, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
 	"github.com/nexport-go/migrate/mlflow"
 )
 
@@ -36,7 +37,7 @@ type jsonRef struct {
 }
 
 func refOf(ref migrate.RunRef) jsonRef {
-	return jsonRef{ref.Project, scopeName(ref.Scope), ref.ID}
+	return jsonRef{ref.Project, convert.ScopeName(ref.Scope), ref.ID}
 }
 
 func runOf(e migrate.Event) jsonRun {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
 )
 
 // scopes are the --scope flag's spellings, which are the archive's folder names.
@@ -112,17 +113,9 @@ func listedNouns(names []string) string {
 func (b byScope) json() map[string]int64 {
 	named := map[string]int64{}
 	for s, n := range b {
-		named[scopeName(s)] = n
+		named[convert.ScopeName(s)] = n
 	}
 	return named
-}
-
-// scopeName is a scope in --json.
-func scopeName(s migrate.Scope) string {
-	if s == migrate.ScopeRun {
-		return "run"
-	}
-	return string(s)
 }
 
 // titled names a run, or another object by its kind too: "model PRJ-CLF".

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
 	"github.com/nexport-go/migrate/parquetstore"
 )
 
@@ -19,7 +20,7 @@ type jsonRemoved struct {
 
 // name is what the run is called in messages.
 func (r jsonRemoved) name() string {
-	if r.Scope == scopeName(migrate.ScopeRun) {
+	if r.Scope == convert.ScopeName(migrate.ScopeRun) {
 		return r.Project + "/" + r.RunID
 	}
 	return r.Project + "/" + r.Scope + "/" + r.RunID

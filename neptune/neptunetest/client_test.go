@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -200,4 +201,21 @@ func run(id string, attributes ...neptunetest.Attribute) *neptunetest.Run {
 
 func attr(path string, v neptunetest.Value) neptunetest.Attribute {
 	return neptunetest.Attribute{Path: path, Value: v}
+}
+
+// answeredOrRefused carries out a request that may be anything. It must be answered or refused, and what is complained about
+// must be refused.
+func answeredOrRefused(t *testing.T, s *neptunetest.Server, c *client, r *http.Request, said *complaints) {
+	t.Helper()
+	r.Header.Set("Authorization", "Bearer "+c.access)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	refused := w.Code >= 400 && w.Code < 500
+	if w.Code != http.StatusOK && !refused {
+		t.Errorf("status %d: %s", w.Code, w.Body)
+	}
+	if complained := len(said.take()) > 0; complained && !refused {
+		t.Errorf("a complaint about a request that was carried out")
+	}
 }
