@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
+	"slices"
 )
 
 // deltaInts decodes DELTA_BINARY_PACKED values, at most limit, and returns what follows them.
@@ -26,6 +29,95 @@ func deltaInts(b []byte, limit int) (values []int64, rest []byte, err error) {
 		values = d.block(values, int(count), int(blockSize/miniBlocks), int(miniBlocks))
 	}
 	return values, d.b, d.err
+}
+
+// Of the blocks that appendDeltas makes, as other writers do.
+const (
+	deltaBlock = 128
+	deltaMini  = 32
+)
+
+// appendDeltas encodes values as DELTA_BINARY_PACKED.
+func appendDeltas(b []byte, values []int64) []byte {
+	b = binary.AppendUvarint(b, deltaBlock)
+	b = binary.AppendUvarint(b, deltaBlock/deltaMini)
+	b = binary.AppendUvarint(b, uint64(len(values)))
+	if len(values) == 0 {
+		return binary.AppendVarint(b, 0)
+	}
+	b = binary.AppendVarint(b, values[0])
+	last := values[0]
+	for rest := values[1:]; len(rest) > 0; {
+		n := min(len(rest), deltaBlock)
+		b = appendDeltaBlock(b, last, rest[:n])
+		last, rest = rest[n-1], rest[n:]
+	}
+	return b
+}
+
+// appendDeltaBlock encodes up to deltaBlock values behind last. Differences wrap around.
+func appendDeltaBlock(b []byte, last int64, values []int64) []byte {
+	var deltas [deltaBlock]uint64
+	least, most := values[0]-last, values[0]-last
+	for i, v := range values {
+		d := v - last
+		least, most = min(least, d), max(most, d)
+		deltas[i], last = uint64(d), v
+	}
+	b = binary.AppendVarint(b, least)
+	widths := len(b)
+	b = append(b, 0, 0, 0, 0)
+	if least == most {
+		return b
+	}
+	for i := range values {
+		deltas[i] -= uint64(least)
+	}
+	for k := 0; k*deltaMini < len(values); k++ {
+		mini, all := deltas[k*deltaMini:(k+1)*deltaMini], uint64(0)
+		for _, d := range mini {
+			all |= d
+		}
+		b[widths+k] = byte(bits.Len64(all))
+		b = appendBits(b, mini, bits.Len64(all))
+	}
+	return b
+}
+
+// appendBits packs values of so many bits. They have to fill the last byte.
+func appendBits(b []byte, values []uint64, width int) []byte {
+	word, have := uint64(0), 0
+	for _, v := range values {
+		word |= v << have
+		if have += width; have >= 64 {
+			b = binary.LittleEndian.AppendUint64(b, word)
+			have -= 64
+			word = v >> (width - have)
+		}
+	}
+	for ; have > 0; have -= 8 {
+		b = append(b, byte(word))
+		word >>= 8
+	}
+	return b
+}
+
+// appendInts encodes values as PLAIN.
+func appendInts(b []byte, values []int64) []byte {
+	b = slices.Grow(b, 8*len(values))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	return b
+}
+
+// appendFloats encodes values as PLAIN.
+func appendFloats(b []byte, values []float64) []byte {
+	b = slices.Grow(b, 8*len(values))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	return b
 }
 
 type deltaReader struct {
@@ -69,15 +161,15 @@ func (d *deltaReader) block(values []int64, count, size, miniBlocks int) []int64
 		packed, bit := d.b[:bytes], 0
 		d.b = d.b[bytes:]
 		for range min(size, count-len(values)) {
-			values = append(values, values[len(values)-1]+least+int64(bits(packed, bit, int(width))))
+			values = append(values, values[len(values)-1]+least+int64(bitsAt(packed, bit, int(width))))
 			bit += int(width)
 		}
 	}
 	return values
 }
 
-// bits returns the width bits of b that begin at bit.
-func bits(b []byte, bit, width int) uint64 {
+// bitsAt returns the width bits of b that begin at bit.
+func bitsAt(b []byte, bit, width int) uint64 {
 	if width == 0 {
 		return 0
 	}

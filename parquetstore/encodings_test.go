@@ -3,6 +3,7 @@ package parquetstore
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,6 +96,60 @@ func FuzzEncodings(f *testing.F) {
 		}
 		if v, err := deltaStrings(b, limit); err == nil && len(v) > limit {
 			t.Errorf("%d strings", len(v))
+		}
+	})
+}
+
+// FuzzDeltas checks that numbers are read as they were written.
+func FuzzDeltas(f *testing.F) {
+	f.Add([]byte{}, uint16(1))
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 128, 255, 255, 255, 255, 255, 255, 255, 127, 1, 0, 0, 0, 0, 0, 0, 0}, uint16(1))
+	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}, uint16(300))
+	f.Fuzz(func(t *testing.T, raw []byte, step uint16) {
+		var values []int64
+		for ; len(raw) > 0; raw = raw[min(8, len(raw)):] {
+			var word [8]byte
+			copy(word[:], raw)
+			v := int64(binary.LittleEndian.Uint64(word[:]))
+			for range step%130 + 1 { // evenly spaced from there
+				values = append(values, v)
+				v += int64(step)
+			}
+		}
+		b := append(appendDeltas([]byte{7}, values), 8)[1:]
+		got, rest, err := deltaInts(b, len(values))
+		if err != nil || len(rest) != 1 || !slices.Equal(got, values) {
+			t.Fatalf("we read %v, %d bytes are left, error %v; want %v", got, len(rest), err, values)
+		}
+	})
+}
+
+// FuzzFlags checks that levels of 0 and 1 are read as they were written.
+func FuzzFlags(f *testing.F) {
+	f.Add([]byte{1})
+	f.Add([]byte{0, 1, 255, 3, 3})
+	f.Add([]byte{1, 1, 1, 1, 1, 1, 1, 1, 2})
+	f.Fuzz(func(t *testing.T, lengths []byte) {
+		var defs levels
+		var want []uint32
+		for i, n := range lengths {
+			defs.add(int16(i%2), int(n))
+			want = appendMany(want, uint32(i%2), int(n))
+		}
+		if len(want) == 0 {
+			return
+		}
+		b := appendFlags(nil, defs, len(want))
+		if size := int(binary.LittleEndian.Uint32(b)); size != len(b)-4 {
+			t.Fatalf("%d bytes are called %d", len(b)-4, size)
+		}
+		h, err := newHybrid(b[4:], 1)
+		got := make([]uint32, len(want))
+		if err == nil {
+			err = h.fill(got)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("read %v, error %v; want %v", got, err, want)
 		}
 	})
 }

@@ -170,6 +170,28 @@ func (g *groupColumns) words(id int) *names {
 	return nil
 }
 
+func (g *groupColumns) numbers(id int) *numbers {
+	b := g.rows
+	if id == colStep && g.part.wide || id != colStep && id != colTime && id != colInt && id != colFloat && id != colDatetime {
+		return nil
+	}
+	b.fill(id, b.n)
+	col := &numbers{defs: b.defs[id]}
+	switch id {
+	case colStep:
+		col.ints = b.steps
+	case colTime:
+		col.ints = b.times
+	case colInt:
+		col.ints = b.ints
+	case colDatetime:
+		col.ints = b.datetimes
+	case colFloat:
+		col.floats = b.floats
+	}
+	return col
+}
+
 func (g *groupColumns) write(id int, col file.ColumnChunkWriter) error {
 	g.rows.fill(id, g.rows.n)
 	return g.part.column(col, id, g.rows)
@@ -183,10 +205,8 @@ func (p *partWriter) column(col file.ColumnChunkWriter, id int, b *rows) error {
 	defs, reps := p.levels, b.reps[id]
 	var err error
 	switch col := col.(type) {
-	case *file.Int64ColumnChunkWriter:
-		_, err = col.WriteBatch(map[int][]int64{colStep: b.steps, colTime: b.times, colInt: b.ints, colDatetime: b.datetimes}[id], defs, reps)
 	case *file.Float64ColumnChunkWriter:
-		_, err = col.WriteBatch(map[int][]float64{colFloat: b.floats, colHistEdges: b.edges, colHistValues: b.values}[id], defs, reps)
+		_, err = col.WriteBatch(map[int][]float64{colHistEdges: b.edges, colHistValues: b.values}[id], defs, reps)
 	case *file.ByteArrayColumnChunkWriter:
 		_, err = col.WriteBatch(map[int][]parquet.ByteArray{colString: b.texts, colSet: b.sets, colFile: b.files, colHistType: b.histTypes}[id], defs, reps)
 	case *file.BooleanColumnChunkWriter:

@@ -33,6 +33,17 @@ func (l *levels) add(level int16, n int) {
 	}
 }
 
+// count is how many rows there are, and in how many the level is not 0.
+func (l levels) count() (rows, present int) {
+	for _, run := range l {
+		rows += run.n
+		if run.level > 0 {
+			present += run.n
+		}
+	}
+	return rows, present
+}
+
 // expand writes one level for each value to dst.
 func (l levels) expand(dst []int16) []int16 {
 	dst = dst[:0]
@@ -134,6 +145,13 @@ func (c *names) indices() (all []int32) {
 func (c *names) reset() {
 	clear(c.index)
 	c.list, c.runs = c.list[:0], c.runs[:0]
+}
+
+// numbers is a column of 64-bit values that is no list. It has ints or floats.
+type numbers struct {
+	defs   levels
+	ints   []int64
+	floats []float64
 }
 
 // reset makes room for the next row group and keeps the memory.
