@@ -2,6 +2,7 @@ package wire2
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -244,25 +245,57 @@ func (s *scanner) text() (string, bool) {
 
 // int takes an integer of at most 18 digits.
 func (s *scanner) int() (int64, bool) {
-	token := s.number()
-	digits, negative := token, false
-	if len(digits) > 0 && digits[0] == '-' {
-		digits, negative = digits[1:], true
+	s.space()
+	b := s.b[s.i:]
+	i, negative := 0, false
+	if len(b) > 0 && b[0] == '-' {
+		i, negative = 1, true
 	}
-	if len(digits) == 0 || len(digits) > 18 {
+	first := i
+	digits, i := leading(b, i, 0)
+	if n := i - first; n == 0 || n > 18 || n > 1 && b[first] == '0' || i < len(b) && goesOn(b[i]) {
 		return 0, false
 	}
-	var n int64
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = 10*n + int64(c-'0')
-	}
+	s.i += i
 	if negative {
-		n = -n
+		return -int64(digits), true
 	}
-	return n, true
+	return int64(digits), true
+}
+
+// goesOn reports whether a number goes on behind its first digits.
+func goesOn(c byte) bool { return c-'0' <= 9 || c == '.' || c == 'e' || c == 'E' }
+
+// leading takes digits from i on and appends them to those of n, as many as surely fit. It gives where they end.
+func leading(b []byte, i int, n uint64) (uint64, int) {
+	const most = (math.MaxUint64 - 9) / 10
+	for n < most/10_000_000 && i+8 <= len(b) {
+		eight, ok := eightDigits(binary.LittleEndian.Uint64(b[i:]))
+		if !ok {
+			break
+		}
+		n = 1e8*n + eight
+		i += 8
+	}
+	for n <= most && i < len(b) && b[i]-'0' <= 9 {
+		n = 10*n + uint64(b[i]-'0')
+		i++
+	}
+	return n, i
+}
+
+// eightDigits is the number that eight digits are, the first in the lowest byte. It adds neighbours up in all places of
+// a word at a time.
+func eightDigits(word uint64) (uint64, bool) {
+	const high = 0xF0F0F0F0F0F0F0F0
+	if word&high|(word+0x0606060606060606)&high>>4 != 0x3333333333333333 {
+		return 0, false
+	}
+	word -= 0x3030303030303030
+	word = word*10 + word>>8
+	const pairs = 0x000000FF000000FF
+	word = (word&pairs)*(100+1_000_000<<32) + (word>>16&pairs)*(1+10_000<<32)
+	return word >> 32, true
 }
 
 // float takes a number, or one as text.
@@ -288,35 +321,24 @@ func (s *scanner) float() (float64, bool) {
 
 // short takes a number without an exponent whose digits fit into 64 bits. It takes nothing of other numbers.
 func (s *scanner) short() (float64, bool) {
-	const most = (math.MaxUint64 - 9) / 10
 	b := s.b[s.i:]
 	i, negative := 0, false
 	if len(b) > 0 && b[0] == '-' {
 		i, negative = 1, true
 	}
-	first, point := i, -1
-	var digits uint64
-	for ; i < len(b); i++ {
-		switch c := b[i]; {
-		case c-'0' <= 9:
-			if digits > most {
-				return 0, false
-			}
-			digits = 10*digits + uint64(c-'0')
-			continue
-		case c == '.' && point < 0 && i > first:
-			point = i
-			continue
-		case c == '.' || c == 'e' || c == 'E':
+	first, frac := i, 0
+	digits, i := leading(b, i, 0)
+	if whole := i - first; whole == 0 || whole > 1 && b[first] == '0' {
+		return 0, false
+	}
+	if i < len(b) && b[i] == '.' {
+		point := i + 1
+		if digits, i = leading(b, point, digits); i == point {
 			return 0, false
 		}
-		break
+		frac = i - point
 	}
-	whole, frac := i-first, 0
-	if point >= 0 {
-		whole, frac = point-first, i-point-1
-	}
-	if whole == 0 || whole > 1 && b[first] == '0' || point >= 0 && frac == 0 || frac >= len(powers) {
+	if i < len(b) && goesOn(b[i]) || frac >= len(powers) {
 		return 0, false
 	}
 	s.i += i
