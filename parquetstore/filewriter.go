@@ -25,12 +25,17 @@ type fileWriter struct {
 	meta   *metadata.FileMetaDataBuilder
 	groups int16
 	pages  file.PageWriter // of the present column chunk
+	*scratch
+}
+
+// scratch is memory for one page at a time, which one part after the other uses.
+type scratch struct {
 	page   []byte
 	packed bytes.Buffer
 }
 
-func newFileWriter(to *sink, root *schema.GroupNode, props *parquet.WriterProperties) (*fileWriter, error) {
-	w := &fileWriter{sink: to, props: props, meta: metadata.NewFileMetadataBuilder(schema.NewSchema(root), props, nil)}
+func newFileWriter(to *sink, t template, s *scratch) (*fileWriter, error) {
+	w := &fileWriter{sink: to, props: t.props, meta: metadata.NewFileMetadataBuilder(t.schema, t.props, nil), scratch: s}
 	_, err := to.Write([]byte(magic))
 	return w, err
 }

@@ -57,7 +57,7 @@ func arrowReads(t *testing.T, chunks []migrate.Chunk) {
 	to := &sink{w: &out, hash: sha256.New()}
 	p := &partWriter{sink: to, keys: rowKeys{"ws/p", "R-1"}}
 	var err error
-	if p.w, err = newFileWriter(to, archiveNode(false), partProperties(false)); err == nil {
+	if p.w, err = newFileWriter(to, templateOf(false), &scratch{}); err == nil {
 		err = p.group(b)
 	}
 	if err == nil {
@@ -129,7 +129,7 @@ func TestNumbersMiscounted(t *testing.T) {
 		spoil(b)
 		to := &sink{w: io.Discard, hash: sha256.New()}
 		p := &partWriter{sink: to}
-		p.w, _ = newFileWriter(to, archiveNode(false), partProperties(false))
+		p.w, _ = newFileWriter(to, templateOf(false), &scratch{})
 		if err := p.group(b); err == nil {
 			t.Errorf("%s: no error", name)
 		}

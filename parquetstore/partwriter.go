@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -18,6 +19,28 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/schema"
 )
+
+// template is what all parts have in common that are wide, or are not.
+type template struct {
+	schema *schema.Schema
+	props  *parquet.WriterProperties
+}
+
+var (
+	narrowTemplate = sync.OnceValue(func() template { return newTemplate(false) })
+	wideTemplate   = sync.OnceValue(func() template { return newTemplate(true) })
+)
+
+func templateOf(wide bool) template {
+	if wide {
+		return wideTemplate()
+	}
+	return narrowTemplate()
+}
+
+func newTemplate(wide bool) template {
+	return template{schema.NewSchema(archiveNode(wide)), partProperties(wide)}
+}
 
 // archiveNode is the schema of a part. With wide the steps are decimal128(38,6).
 func archiveNode(wide bool) *schema.GroupNode {
@@ -118,11 +141,11 @@ type partWriter struct {
 const partBuffer = 32 << 10
 
 // newPartWriter begins a part. It closes f if that fails.
-func newPartWriter(f *diskFile, keys rowKeys, wide bool) (*partWriter, error) {
+func newPartWriter(f *diskFile, keys rowKeys, wide bool, s *scratch) (*partWriter, error) {
 	buf := bufio.NewWriterSize(f, partBuffer)
 	p := &partWriter{file: f, buf: buf, sink: &sink{w: buf, hash: sha256.New()}, keys: keys, wide: wide}
 	err := p.guard(func() (err error) {
-		p.w, err = newFileWriter(p.sink, archiveNode(wide), partProperties(wide))
+		p.w, err = newFileWriter(p.sink, templateOf(wide), s)
 		return err
 	})
 	if err != nil {

@@ -80,6 +80,8 @@ type rows struct {
 	texts, sets, files, histTypes []parquet.ByteArray
 	bools                         []bool
 	edges, values                 []float64
+
+	scratch scratch // of the part that is written to
 }
 
 func (w *writing) takeRows() *rows {
@@ -339,6 +341,15 @@ func (b *rows) wideSteps() []parquet.FixedLenByteArray {
 		wide[i] = raw[16*i : 16*i+16]
 	}
 	return wide
+}
+
+// numeric reports whether values have no size beyond that of a row.
+func numeric(v migrate.Values) bool {
+	switch v.(type) {
+	case migrate.Strings, migrate.StringSets, migrate.Histograms:
+		return false
+	}
+	return true
 }
 
 // valueSize is about the memory that a value takes; math.MaxInt if it is no text that Parquet takes.

@@ -215,18 +215,8 @@ func (w *runWriter) count(c migrate.Chunk) {
 
 // add adds a chunk to the row group, which is ended whenever it is full.
 func (w *runWriter) add(c migrate.Chunk, files []string) error {
-	cfg := w.store.write.cfg
 	for lo := 0; lo < c.Len(); {
-		hi, size := lo, w.rows.bytes
-		for most := min(c.Len(), lo+cfg.groupRows-w.rows.n); hi < most; hi++ {
-			n := valueSize(c.Values, hi)
-			if n > maxValue {
-				break
-			}
-			if size += n; size > cfg.groupBytes && hi+w.rows.n > lo {
-				break
-			}
-		}
+		hi := w.upTo(c, lo)
 		if hi > lo {
 			if err := w.rows.add(c, files, lo, hi); err != nil {
 				return err
@@ -236,7 +226,7 @@ func (w *runWriter) add(c migrate.Chunk, files []string) error {
 		case hi < c.Len() && valueSize(c.Values, hi) > maxValue:
 			w.refuse(c, hi)
 			hi++
-		case hi < c.Len() || w.rows.n >= cfg.groupRows:
+		case hi < c.Len() || w.rows.n >= w.store.write.cfg.groupRows:
 			if err := w.endGroup(); err != nil {
 				return err
 			}
@@ -244,6 +234,24 @@ func (w *runWriter) add(c migrate.Chunk, files []string) error {
 		lo = hi
 	}
 	return nil
+}
+
+// upTo is where the values from lo on end that fit into the row group and are not refused.
+func (w *runWriter) upTo(c migrate.Chunk, lo int) int {
+	hi, most := lo, min(c.Len(), lo+w.store.write.cfg.groupRows-w.rows.n)
+	if numeric(c.Values) {
+		return most
+	}
+	for size := w.rows.bytes; hi < most; hi++ {
+		n := valueSize(c.Values, hi)
+		if n > maxValue {
+			break
+		}
+		if size += n; size > w.store.write.cfg.groupBytes && hi+w.rows.n > lo {
+			break
+		}
+	}
+	return hi
 }
 
 func (w *runWriter) refuse(c migrate.Chunk, i int) {
@@ -303,7 +311,7 @@ func (w *runWriter) openPart() error {
 	if err != nil {
 		return fmt.Errorf("create part: %w", err)
 	}
-	w.part, err = newPartWriter(f, rowKeys{w.info.Project, w.info.ID}, w.rows.wide)
+	w.part, err = newPartWriter(f, rowKeys{w.info.Project, w.info.ID}, w.rows.wide, &w.rows.scratch)
 	return err
 }
 
