@@ -3,6 +3,7 @@ package neptune
 import (
 	"context"
 	"errors"
+	"sync"
 )
 
 // errEnough ends a producer whose receiver has had enough.
@@ -15,54 +16,59 @@ const chunksAhead = 2
 // ends all.
 type job[T any] func(ctx context.Context, send func(T) bool) error
 
-// started is a job that runs.
-type started[T any] struct {
+// turn is where what a job sends waits.
+type turn[T any] struct {
+	job  job[T]
 	sent chan T
 	done chan error
 }
 
 // inOrder runs jobs, so many at once, and sends what comes of them in the order of the jobs. A job whose turn has
 // not come waits when chunksAhead of what it sends have. When inOrder returns, all have ended.
+//
+// Each of its goroutines runs one job after the other: one that is new has its stack copied several times until
+// it is as large as a request needs.
 func inOrder[T any](ctx context.Context, jobs []job[T], atOnce int, send func(T) bool) error {
 	if len(jobs) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	queue := make(chan started[T], max(atOnce, 2)-2) // one more is being sent, and one waits to be queued
-	go func() {
-		defer close(queue)
-		for _, j := range jobs {
-			s := started[T]{make(chan T, chunksAhead), make(chan error, 1)}
-			go s.run(ctx, j)
-			select {
-			case queue <- s:
-			case <-ctx.Done():
-				s.end()
-				return
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel(errEnough)
+	atOnce = min(atOnce, len(jobs))
+	work := make(chan turn[T], atOnce)
+	for range atOnce {
+		running.Go(func() {
+			for t := range work {
+				if ctx.Err() == nil {
+					t.run(ctx)
+				}
 			}
+		})
+	}
+	defer close(work)
+	var queue []turn[T]
+	for len(jobs) > 0 || len(queue) > 0 {
+		for len(queue) < atOnce && len(jobs) > 0 {
+			t := turn[T]{jobs[0], make(chan T, chunksAhead), make(chan error, 1)}
+			work <- t // never full: those that wait have left it
+			queue, jobs = append(queue, t), jobs[1:]
 		}
-	}()
-	defer func() {
-		cancel(errEnough)
-		for s := range queue {
-			s.end()
-		}
-	}()
-	for s := range queue {
-		if err := s.sendAll(send); err != nil {
+		if err := queue[0].sendAll(send); err != nil {
 			cancel(err)
-			s.end()
 			return err
 		}
+		queue = queue[1:]
 	}
 	return context.Cause(ctx)
 }
 
-func (s started[T]) run(ctx context.Context, j job[T]) {
-	defer close(s.sent)
-	s.done <- j(ctx, func(item T) bool {
+func (t turn[T]) run(ctx context.Context) {
+	defer close(t.sent)
+	t.done <- t.job(ctx, func(item T) bool {
 		select {
-		case s.sent <- item:
+		case t.sent <- item:
 			return true
 		case <-ctx.Done():
 			return false
@@ -71,17 +77,11 @@ func (s started[T]) run(ctx context.Context, j job[T]) {
 }
 
 // sendAll sends what comes of a job until it has ended.
-func (s started[T]) sendAll(send func(T) bool) error {
-	for item := range s.sent {
+func (t turn[T]) sendAll(send func(T) bool) error {
+	for item := range t.sent {
 		if !send(item) {
 			return errEnough
 		}
 	}
-	return <-s.done
-}
-
-// end waits until a job has ended whose context has.
-func (s started[T]) end() {
-	for range s.sent {
-	}
+	return <-t.done
 }

@@ -51,20 +51,6 @@ type Attribute struct {
 	Err error  // the value cannot be decoded
 }
 
-// properties is the union of all <type>Properties.
-type properties struct {
-	Value    json.RawMessage            `json:"value"`
-	Values   []string                   `json:"values"`
-	Name     string                     `json:"name"`
-	Ext      string                     `json:"ext"`
-	Size     *Int                       `json:"size"`
-	Hash     string                     `json:"hash"`
-	Channel  string                     `json:"channelId"`
-	Last     json.RawMessage            `json:"last"`
-	LastStep json.RawMessage            `json:"lastStep"`
-	Config   map[string]json.RawMessage `json:"config"`
-}
-
 // Attributes decodes ExperimentAttributesDTO. Damage inside one attribute is that attribute's.
 func Attributes(b []byte) ([]Attribute, error) {
 	var in struct {
@@ -87,16 +73,17 @@ func attributes(raw []json.RawMessage) []Attribute {
 	return all
 }
 
-// attribute decodes AttributeDTO.
+// attribute decodes AttributeDTO, given as valid JSON.
 func attribute(b []byte) (a Attribute) {
-	var in map[string]json.RawMessage
-	if a.Err = json.Unmarshal(b, &in); a.Err != nil {
+	m, ok := membersOf(b)
+	if !ok {
+		a.Err = errNoObject
 		return a
 	}
-	if a.Err = errors.Join(text(in["name"], &a.Name), text(in["type"], &a.Type)); a.Err != nil {
+	if a.Err = errors.Join(text(m.get("name"), &a.Name), text(m.get("type"), &a.Type)); a.Err != nil {
 		return a
 	}
-	raw := in[a.Type+"Properties"]
+	raw := m.get(a.Type + "Properties")
 	if none(raw) {
 		if !known(a.Type) {
 			return a
@@ -131,37 +118,56 @@ func (a *Attribute) decode(raw json.RawMessage) error {
 	if a.Type == TypeGitRef || a.Type == TypeNotebookRef || !known(a.Type) {
 		return a.keep(raw)
 	}
-	var p properties
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return err
+	p, ok := membersOf(raw)
+	if !ok {
+		return errNoObject
 	}
-	a.HasLast = !none(p.Last) || !none(p.LastStep)
-	if a.Size = -1; p.Size != nil {
-		a.Size = max(int64(*p.Size), -1)
-	}
+	a.Size = -1
 	switch a.Type {
 	case TypeStringSet:
-		a.Set = p.Values
+		return p.decode("values", &a.Set)
 	case TypeFile:
-		a.FileName, a.Ext = p.Name, p.Ext
+		return errors.Join(p.decode("name", &a.FileName), p.decode("ext", &a.Ext), a.size(p))
+	case TypeFileSet:
+		return a.size(p)
 	case TypeArtifact:
-		if a.Hash = p.Hash; a.Hash == "" {
-			return errors.New("an artifact has no hash")
+		if err := p.decode("hash", &a.Hash); err != nil || a.Hash != "" {
+			return err
 		}
-	case TypeImageSeries:
-		a.Channel = p.Channel
-		if !none(p.LastStep) {
-			a.LastStep = string(p.LastStep)
-		}
-	case TypeFloatSeries:
-		return a.configured(p.Config)
+		return errors.New("an artifact has no hash")
+	case TypeFloatSeries, TypeStringSeries, TypeImageSeries:
+		return a.series(p)
 	case TypeState:
-		if none(p.Value) {
+		if none(p.get("value")) {
 			return errors.New("there is no value")
 		}
-		return a.keep(p.Value)
-	case TypeFloat, TypeInt, TypeBool, TypeString, TypeDatetime:
-		return a.value(p.Value)
+		return a.keep(p.get("value"))
+	}
+	return a.value(p.get("value"))
+}
+
+func (a *Attribute) size(p members) error {
+	size := Int(-1)
+	err := p.decode("size", &size)
+	a.Size = max(int64(size), -1)
+	return err
+}
+
+func (a *Attribute) series(p members) error {
+	lastStep := p.get("lastStep")
+	a.HasLast = !none(p.get("last")) || !none(lastStep)
+	switch a.Type {
+	case TypeImageSeries:
+		if !none(lastStep) {
+			a.LastStep = string(lastStep)
+		}
+		return p.decode("channelId", &a.Channel)
+	case TypeFloatSeries:
+		var config map[string]json.RawMessage
+		if err := p.decode("config", &config); err != nil {
+			return err
+		}
+		return a.configured(config)
 	}
 	return nil
 }
@@ -217,7 +223,7 @@ func (a *Attribute) keep(raw json.RawMessage) error {
 	return nil
 }
 
-var errNoObject = errors.New("no object")
+var errNoObject = errors.New("is no object")
 
 func withoutSelf(out *bytes.Buffer, raw json.RawMessage) error {
 	d := json.NewDecoder(bytes.NewReader(raw))

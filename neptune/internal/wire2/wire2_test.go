@@ -77,6 +77,15 @@ var sameBits = cmp.Comparer(func(a, b float64) bool {
 	return math.Float64bits(a) == math.Float64bits(b) || math.IsNaN(a) && math.IsNaN(b)
 })
 
+// TestMembers: keys may be escaped, come in any order and several times, and with any spaces and members that are not known.
+func TestMembers(t *testing.T) {
+	got, err := wire2.Attributes([]byte(` { "attributes" : [ { } , {"intProperties":{"value":1},"x":{"y":[{}, "]}", []]}, "t\u0079pe" : "int" ,"name":"a","name":"}\"",` +
+		`"intProperties" : { "value":[2] , "value" : 3 }, "z": -1.5e+3 } ] , "attributes2":[]}`))
+	if err != nil || len(got) != 2 || got[0].Err == nil || got[1].Err != nil || got[1].Name != `}"` || got[1].Int != 3 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // What is wrong with one attribute is told of that one.
 func TestDamagedAttributes(t *testing.T) {
 	for _, damaged := range []string{
@@ -90,6 +99,7 @@ func TestDamagedAttributes(t *testing.T) {
 		`{"name":"d","type":"datetime","datetimeProperties":{"value":"yesterday"}}`,
 		`{"name":"d","type":"artifact","artifactProperties":{}}`,
 		`{"name":"d","type":"experimentState","experimentStateProperties":{}}`,
+		`{"name":"d","type":"float","floatProperties":{"value":1},"floatProperties":[]}`,
 		`{"name":"d"}`,
 		`{"type":"int"}`,
 		`7`,
@@ -304,6 +314,26 @@ func BenchmarkFloatPage(b *testing.B) {
 	for b.Loop() {
 		if _, err := wire2.FloatPage(page); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAttributes decodes those of a run of a few dozen.
+func BenchmarkAttributes(b *testing.B) {
+	var text strings.Builder
+	text.WriteString(`{"attributes":[`)
+	for i := range 10 {
+		fmt.Fprintf(&text, `{"name":"parameters/p%d","type":"string","stringProperties":{"attributeType":"string","attributeName":"parameters/p%d","value":"some text"}},`, i, i)
+		fmt.Fprintf(&text, `{"name":"parameters/q%d","type":"float","floatProperties":{"attributeType":"float","attributeName":"parameters/q%d","value":%d.5}},`, i, i, i)
+		fmt.Fprintf(&text, `{"name":"metrics/m%d","type":"floatSeries","floatSeriesProperties":{"attributeType":"floatSeries","attributeName":"metrics/m%d",`+
+			`"config":null,"last":0.25,"lastStep":999.0,"min":0.1,"max":7.5,"average":1.5,"variance":0.5}},`, i, i)
+	}
+	page := []byte(strings.TrimSuffix(text.String(), ",") + `]}`)
+	b.SetBytes(int64(len(page)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if all, err := wire2.Attributes(page); err != nil || len(all) != 30 {
+			b.Fatal(len(all), err)
 		}
 	}
 }
