@@ -144,7 +144,7 @@ func (c Config) transport() (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 64
 	t.ForceAttemptHTTP2 = false
-	t.ReadBufferSize = 64 << 10
+	t.ReadBufferSize = 16 << 10
 	t.TLSClientConfig = &tls.Config{InsecureSkipVerify: c.InsecureTLS} //nolint:gosec // as the user asked
 	if c.CABundle != "" {
 		pem, err := os.ReadFile(c.CABundle)

@@ -1,13 +1,13 @@
 package parquetstore
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/metadata"
 	"github.com/apache/arrow/go/v17/parquet/schema"
@@ -22,6 +22,7 @@ const magic = "PAR1"
 type fileWriter struct {
 	sink   *sink
 	props  *parquet.WriterProperties
+	codec  compress.Codec
 	meta   *metadata.FileMetaDataBuilder
 	groups int16
 	pages  file.PageWriter // of the present column chunk
@@ -30,13 +31,16 @@ type fileWriter struct {
 
 // scratch is memory for one page at a time, which one part after the other uses.
 type scratch struct {
-	page   []byte
-	packed bytes.Buffer
+	page, packed []byte
 }
 
 func newFileWriter(to *sink, t template, s *scratch) (*fileWriter, error) {
-	w := &fileWriter{sink: to, props: t.props, meta: metadata.NewFileMetadataBuilder(t.schema, t.props, nil), scratch: s}
-	_, err := to.Write([]byte(magic))
+	codec, err := compress.GetCodec(partCodec)
+	if err != nil {
+		return nil, err
+	}
+	w := &fileWriter{sink: to, props: t.props, codec: codec, meta: metadata.NewFileMetadataBuilder(t.schema, t.props, nil), scratch: s}
+	_, err = to.Write([]byte(magic))
 	return w, err
 }
 
@@ -175,11 +179,9 @@ func (w *fileWriter) numbers(chunk *metadata.ColumnChunkMetaDataBuilder, col *nu
 
 // writePage writes the page of n values that has been made.
 func (w *fileWriter) writePage(n int, encoding parquet.Encoding) error {
-	data := w.page
-	if w.pages.HasCompressor() {
-		w.packed.Reset()
-		data = w.pages.Compress(&w.packed, data)
-	}
+	bound := int(w.codec.CompressBound(int64(len(w.page))))
+	w.packed = slices.Grow(w.packed[:0], bound)[:bound]
+	data := w.codec.Encode(w.packed, w.page)
 	levels := parquet.Encodings.RLE
 	page := file.NewDataPageV1(memory.NewBufferBytes(data), int32(n), encoding, levels, levels, int32(len(w.page)))
 	defer page.Release()

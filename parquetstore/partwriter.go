@@ -77,12 +77,15 @@ func archiveNode(wide bool) *schema.GroupNode {
 	return schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1))
 }
 
+// partCodec compresses all pages.
+var partCodec = compress.Codecs.Snappy
+
 // partProperties are the encodings that took least time and space among those that pyarrow and
 // DuckDB read.
 func partProperties(wide bool) *parquet.WriterProperties {
 	props := []parquet.WriterProperty{
 		parquet.WithRootRepetition(parquet.Repetitions.Required),
-		parquet.WithCompression(compress.Codecs.Snappy),
+		parquet.WithCompression(partCodec),
 		parquet.WithDictionaryDefault(false),
 		parquet.WithStats(false),
 		parquet.WithBatchSize(1 << 14),

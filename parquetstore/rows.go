@@ -212,9 +212,18 @@ func (b *rows) add(c migrate.Chunk, files []string, lo, hi int) error {
 	return nil
 }
 
+// room makes room for n more values. What is long doubles, other than by append: these columns grow by chunk after
+// chunk to a whole row group, and would be copied a dozen times.
+func room[T any](s []T, n int) []T {
+	if cap(s)-len(s) < n {
+		return slices.Grow(s, max(n, len(s)))
+	}
+	return s
+}
+
 func (b *rows) addSteps(steps []migrate.Step) {
 	b.mark(colStep, 1, len(steps))
-	b.steps = slices.Grow(b.steps, len(steps))
+	b.steps = room(b.steps, len(steps))
 	for _, s := range steps {
 		b.steps = append(b.steps, int64(s))
 		if s > maxNarrowStep || s < -maxNarrowStep {
@@ -232,7 +241,7 @@ func (b *rows) addTimes(times []int64) {
 			n = len(times)
 		}
 		b.defs[colTime].add(1, n)
-		b.times = append(b.times, times[:n]...)
+		b.times = append(room(b.times, n), times[:n]...)
 		if times = times[n:]; len(times) > 0 {
 			b.defs[colTime].add(0, 1)
 			times = times[1:]
@@ -247,7 +256,7 @@ func (b *rows) addValues(c migrate.Chunk, files []string, lo, hi int) error {
 		b.ints = append(b.ints, v[lo:hi]...)
 	case migrate.Floats:
 		b.mark(colFloat, 1, hi-lo)
-		b.floats = append(b.floats, v[lo:hi]...)
+		b.floats = append(room(b.floats, hi-lo), v[lo:hi]...)
 	case migrate.Bools:
 		b.mark(colBool, 1, hi-lo)
 		b.bools = append(b.bools, v[lo:hi]...)

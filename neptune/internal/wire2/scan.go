@@ -54,6 +54,9 @@ func (p *Points) scanPoints(s *scanner, texts bool) bool {
 		return true
 	}
 	n := (len(s.b)-s.i)/pointBytes + 1
+	if p.Total > 0 { // it usually comes first
+		n = int(min(int64(n), p.Total))
+	}
 	p.Steps, p.Times = make([]migrate.Step, 0, n), make([]int64, 0, n)
 	if texts {
 		p.Texts = make([]string, 0, n)
