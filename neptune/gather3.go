@@ -95,14 +95,11 @@ func (g *gatherer) sawPoints(project string, points int) {
 // moving is an average that follows growth at once, since too much at once is worse than too little.
 func moving(average, now int) int { return max(now, (3*average+now)/4, 1) }
 
-// floatRuns is of how many runs float series are asked for together.
-func (g *gatherer) floatRuns(project string) int {
+// pointsOf is about how many points of float series a run has, as far as runs were read: 0 if none was.
+func (g *gatherer) pointsOf(project string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if q := g.queue(project); q.points > 0 {
-		return min(pointsAtOnce/q.points, gatherRuns)
-	}
-	return gatherRuns
+	return g.queue(project).points
 }
 
 // claim returns what was gathered of a run, or is just being gathered, or else the runs to gather
@@ -158,11 +155,8 @@ func (r *reader3) gather(ctx context.Context) (*gathered, error) {
 		return nil, nil
 	}
 	if have == nil {
-		err := r.gatherAll(ctx, ids, places)
-		for _, place := range places {
-			close(place.done)
-		}
-		if have = places[0]; err != nil && !refusal(err) {
+		have = places[0]
+		if err := r.gatherAll(ctx, ids, places); err != nil && !refusal(err) {
 			return nil, err
 		}
 	}
@@ -179,9 +173,33 @@ func (r *reader3) gather(ctx context.Context) (*gathered, error) {
 
 // gatherAll fills the places of several runs. If they turn out to be large, it leaves it at that.
 func (r *reader3) gatherAll(ctx context.Context, ids []string, places []*gathered) error {
-	byID, holders := map[string]*gathered{}, make([]string, len(ids))
+	holders := make([]string, len(ids))
 	for i, id := range ids {
-		byID[id], holders[i] = places[i], r.run.Project+"/"+id
+		holders[i] = r.run.Project + "/" + id
+	}
+	err := r.gatherValues(ctx, ids, holders, places)
+	var batch []*floatSeries
+	var upto int
+	if err == nil {
+		batch, upto = r.batch(holders, places)
+	}
+	for _, place := range places[upto:] { // their readers need not wait for the series of others
+		close(place.done)
+	}
+	if upto > 0 {
+		r.gatherFloats(ctx, batch, holders[:upto], places[:upto])
+	}
+	for _, place := range places[:upto] {
+		close(place.done)
+	}
+	return err
+}
+
+// gatherValues gets the attributes of several runs.
+func (r *reader3) gatherValues(ctx context.Context, ids, holders []string, places []*gathered) error {
+	byID := map[string]*gathered{}
+	for i, id := range ids {
+		byID[id] = places[i]
 	}
 	sum, whole := 0, true
 	err := r.valuePages(ctx, holders, nil, func(entries []wire3.Entry) bool {
@@ -201,37 +219,37 @@ func (r *reader3) gatherAll(ctx context.Context, ids []string, places []*gathere
 	for _, place := range places {
 		place.ok = whole && len(place.attributes) > 0
 	}
-	if whole {
-		r.gatherFloats(ctx, holders, places)
-	}
 	return nil
 }
 
-// gatherFloats reads the beginnings of the float series of as many runs as one request takes. An
-// error is no harm: they are read again later.
-func (r *reader3) gatherFloats(ctx context.Context, holders []string, places []*gathered) {
-	var (
-		batch []*floatSeries
-		upto  int
-		names int
-	)
-	most := r.source.gather.floatRuns(r.run.Project)
-	if most < 2 {
-		return // each run fills a request of its own
-	}
-	for i, place := range places[:min(most, len(places))] {
-		run := floatsOf(holders[i], place.attributes, r.run.Filter)
+// batch are the float series of as many runs as one request takes; none if each run fills a request of its own.
+func (r *reader3) batch(holders []string, places []*gathered) (batch []*floatSeries, upto int) {
+	usual, points, names := r.source.gather.pointsOf(r.run.Project), 0, 0
+	for i, place := range places {
+		if !place.ok {
+			break
+		}
+		run, expected := floatsOf(holders[i], place.attributes, r.run.Filter)
+		if usual > 0 {
+			expected = usual
+		}
 		for _, s := range run {
 			names += len(s.path)
 		}
-		if len(batch)+len(run) > gatherFloats || names > maxNames {
+		points += expected
+		if points > pointsAtOnce || len(batch)+len(run) > gatherFloats || names > maxNames {
 			break
 		}
 		batch, upto = append(batch, run...), i+1
 	}
-	if len(batch) == 0 {
-		return
+	if upto < 2 || len(batch) == 0 {
+		return nil, 0
 	}
+	return batch, upto
+}
+
+// gatherFloats reads the beginnings of the float series of several runs. An error is no harm: they are read again later.
+func (r *reader3) gatherFloats(ctx context.Context, batch []*floatSeries, holders []string, places []*gathered) {
 	limit := pointsAtOnce / len(batch)
 	if err := r.floatPage(ctx, batch, limit); err != nil {
 		return
@@ -246,17 +264,22 @@ func (r *reader3) gatherFloats(ctx context.Context, holders []string, places []*
 		}
 		begun[s.holder][s.path] = s
 	}
-	for i, place := range places[:upto] {
+	for i, place := range places {
 		place.floats, place.limit = begun[holders[i]], limit
 	}
 }
 
-// floatsOf are the float series among a run's attributes.
-func floatsOf(holder string, attributes []wire3.Attribute, f migrate.Filter) (list []*floatSeries) {
+// floatsOf are the float series among a run's attributes, and how many points they have if each step has one.
+func floatsOf(holder string, attributes []wire3.Attribute, f migrate.Filter) (list []*floatSeries, points int) {
 	for _, a := range attributes {
-		if a.Value == wire3.FloatSeries && f.Match(a.Name, migrate.KindFloatSeries) {
-			list = append(list, &floatSeries{holder: holder, path: a.Name, exists: a.HasLast})
+		if a.Value != wire3.FloatSeries || !f.Match(a.Name, migrate.KindFloatSeries) {
+			continue
 		}
+		list = append(list, &floatSeries{holder: holder, path: a.Name, exists: a.HasLast})
+		if a.Last > 0 { // and is no NaN
+			points += int(min(a.Last, pointsAtOnce))
+		}
+		points++
 	}
-	return list
+	return list, points
 }

@@ -41,9 +41,7 @@ func inOrder[T any](ctx context.Context, jobs []job[T], atOnce int, send func(T)
 	for range atOnce {
 		running.Go(func() {
 			for t := range work {
-				if ctx.Err() == nil {
-					t.run(ctx)
-				}
+				t.run(ctx)
 			}
 		})
 	}
@@ -66,6 +64,10 @@ func inOrder[T any](ctx context.Context, jobs []job[T], atOnce int, send func(T)
 
 func (t turn[T]) run(ctx context.Context) {
 	defer close(t.sent)
+	if ctx.Err() != nil {
+		t.done <- context.Cause(ctx)
+		return
+	}
 	t.done <- t.job(ctx, func(item T) bool {
 		select {
 		case t.sent <- item:

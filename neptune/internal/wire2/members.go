@@ -38,7 +38,7 @@ func membersOf(b []byte) (m members, ok bool) {
 	if !s.byte('{') {
 		return nil, false
 	}
-	m = make(members, 0, 8)
+	m = make(members, 0, 12)
 	for more := !s.byte('}'); more; more = s.byte(',') {
 		key, ok := s.name()
 		if !ok || !s.byte(':') {

@@ -33,8 +33,9 @@ type Attribute struct {
 	Text    string
 	Set     []string
 	File    FileRef
-	HasLast bool // of a series: it has points that are no previews
-	Preview bool // of a float series: it has previews
+	Last    float64 // of a series: the step of its last point that is no preview, if
+	HasLast bool    // there is one
+	Preview bool    // of a float series: it has previews
 
 	Err error // the value cannot be decoded
 }
@@ -208,7 +209,7 @@ func (a *Attribute) decode(b []byte) error {
 func (a *Attribute) series(f *fields) {
 	switch {
 	case f.double(3):
-		a.HasLast = true
+		a.Last, a.HasLast = f.float(), true
 	case f.varint(10):
 		a.Preview = f.bits != 0
 	}
