@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -17,17 +19,28 @@ type cost struct {
 	peak            int64 // bytes
 }
 
-// better is the lower of each.
-func (c cost) better(o cost) cost {
-	if c.time == 0 {
-		return o
+// round is one export, and the bare client right before it.
+type round struct {
+	bare time.Duration
+	ours cost
+}
+
+func (r round) ratio() float64 { return r.ours.time.Seconds() / r.bare.Seconds() }
+
+// middle is the round whose ratio is the median, with the worst peak of all: a machine that is busy for a while slows down
+// both sides of a round, and the best times of many rounds come from different ones.
+func middle(rounds []round) round {
+	slices.SortFunc(rounds, func(a, b round) int { return cmp.Compare(a.ratio(), b.ratio()) })
+	m := rounds[len(rounds)/2]
+	for _, r := range rounds {
+		m.ours.peak = max(m.ours.peak, r.ours.peak)
 	}
-	return cost{min(c.time, o.time), min(c.processor, o.processor), max(c.peak, o.peak)}
+	return m
 }
 
 // exports3 measures exports from Neptune 3.x: of points, and of many runs.
 func (b *bencher) exports3() error {
-	fmt.Printf("export from a fake Neptune 3.x in a process of its own, %d jobs, best of %d or more, peak memory the worst\n", jobs, rounds)
+	fmt.Printf("export from a fake Neptune 3.x in a process of its own, %d jobs, the median of %d rounds or more, peak memory the worst\n", jobs, rounds)
 	for _, from := range []struct {
 		name string
 		keep bool
@@ -59,7 +72,7 @@ const bareAtOnce = 16
 
 // exports2 is exports3 for Neptune 2.x, where each series is at least a request.
 func (b *bencher) exports2() error {
-	fmt.Printf("export from a fake Neptune 2.x in a process of its own, %d jobs, best of %d or more, peak memory the worst\n", jobs, rounds)
+	fmt.Printf("export from a fake Neptune 2.x in a process of its own, %d jobs, the median of %d rounds or more, peak memory the worst\n", jobs, rounds)
 	for _, from := range []struct {
 		name string
 		spec spec
@@ -92,21 +105,22 @@ func (b *bencher) points(s spec, atOnce int) error {
 	if err != nil {
 		return err
 	}
-	var ours, bare cost
-	for begun, round := time.Now(), 0; round < rounds || time.Since(begun) < roundsTime; round++ {
-		took, err := n.bare(calls, atOnce)
+	var all []round
+	for begun := time.Now(); len(all) < rounds || time.Since(begun) < roundsTime; {
+		bare, err := n.bare(calls, atOnce)
 		if err != nil {
 			return err
 		}
-		exported, err := b.export(n, s, b.exported())
+		ours, err := b.export(n, s, b.exported())
 		if err != nil {
 			return err
 		}
-		bare, ours = bare.better(cost{time: took}), ours.better(exported)
+		all = append(all, round{bare, ours})
 	}
-	fmt.Printf("    %4d runs, %8d points each of %3d series, %5d requests: bare %6.2f s, export %6.2f s, %5.2f of it, %4d MiB, %4.1f M points/s of processor\n",
-		s.Runs, s.Points, s.Series, len(calls), bare.time.Seconds(), ours.time.Seconds(), ours.time.Seconds()/bare.time.Seconds(), ours.peak>>20,
-		float64(s.total())/ours.processor.Seconds()/1e6)
+	m := middle(all)
+	fmt.Printf("    %4d runs, %8d points each of %3d series, %5d requests: bare %6.2f s, export %6.2f s, %5.2f of it (%.2f to %.2f), %4d MiB, %4.1f M points/s of processor\n",
+		s.Runs, s.Points, s.Series, len(calls), m.bare.Seconds(), m.ours.time.Seconds(), m.ratio(), all[0].ratio(), all[len(all)-1].ratio(),
+		m.ours.peak>>20, float64(s.total())/m.ours.processor.Seconds()/1e6)
 	return nil
 }
 
