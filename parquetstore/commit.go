@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 
 	migrate "github.com/nexport-go/migrate"
 )
@@ -94,12 +93,15 @@ func (h held) freeFilesDir(at place) string {
 // swap puts the new copy, which is on disk as a whole, in the place of the old one.
 func (w *runWriter) swap() error {
 	root, at := w.store.write.data, w.at
-	if err := w.syncDirs(); err != nil {
+	replaces := w.old.parts > 0 || w.old.manifest != nil || w.old.damaged
+	// Later, finish makes the names last. Until then the parts' must not get lost where there are several, or where an
+	// older copy no longer counts.
+	if err := w.syncDirs(replaces || len(w.m.Parts) > 1); err != nil {
 		return err
 	}
 	w.committed = true
 	name := at.manifest() + temporary
-	if w.old.parts > 0 || w.old.manifest != nil || w.old.damaged {
+	if replaces {
 		if err := root.rename(name, at.manifest()+swapping); err != nil {
 			return err
 		}
@@ -114,22 +116,30 @@ func (w *runWriter) swap() error {
 	return w.store.removeOldFiles(at, w.m)
 }
 
-// syncDirs makes what has been created so far last.
-func (w *runWriter) syncDirs() error {
-	for _, dir := range slices.Compact([]string{".", w.at.home, w.at.dir}) {
-		if err := w.store.write.data.syncDir(dir); err != nil {
+// syncDirs makes the directories that have been created so far last, with names the run's parts, and its files.
+func (w *runWriter) syncDirs(names bool) error {
+	data, at := w.store.write.data, w.at
+	if err := data.settle(".", at.home, at.dir); err != nil {
+		return err
+	}
+	if names {
+		if err := data.syncDir(at.dir); err != nil {
 			return err
 		}
 	}
 	if !w.filesMade {
 		return nil
 	}
-	dirs := []string{".", w.at.home}
+	files := w.store.write.files
+	if err := files.settle(".", at.home); err != nil {
+		return err
+	}
+	dirs := []string{at.home}
 	for dir := range w.fileDirs {
-		dirs = append(dirs, path.Join(w.at.home, dir))
+		dirs = append(dirs, path.Join(at.home, dir))
 	}
 	for _, dir := range dirs {
-		if err := w.store.write.files.syncDir(dir); err != nil {
+		if err := files.syncDir(dir); err != nil {
 			return err
 		}
 	}

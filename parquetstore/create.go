@@ -105,7 +105,7 @@ func Create(dataDir, filesDir string, cfg Config) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("create archive: files directory %q: %w", filesDir, fatal(err)), lock.Close(), s.Close())
 	}
 	s.write = &writing{
-		cfg: cfg, data: disk{s.data, cfg.fault}, files: disk{s.files, cfg.fault}, lock: lock, tool: toolName(),
+		cfg: cfg, data: disk{s.data, cfg.fault, new(sync.Map)}, files: disk{s.files, cfg.fault, new(sync.Map)}, lock: lock, tool: toolName(),
 	}
 	return s, nil
 }

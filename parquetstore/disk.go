@@ -5,12 +5,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // disk is where a writer changes something below a root. Tests let any change fail.
 type disk struct {
-	root  *os.Root
-	fault func(op, name string) error
+	root    *os.Root
+	fault   func(op, name string) error
+	settled *sync.Map // directories that are there to stay
 }
 
 func (d disk) try(op, name string) error {
@@ -78,6 +80,20 @@ func (d disk) syncDir(name string) error {
 		return err
 	}
 	return d.named(syncDir(d.root, name))
+}
+
+// settle makes directories last, each of which is in the one before it: once, since most runs share theirs.
+func (d disk) settle(dirs ...string) error {
+	for i := 1; i < len(dirs); i++ {
+		if _, ok := d.settled.Load(dirs[i]); ok || dirs[i] == dirs[i-1] {
+			continue
+		}
+		if err := d.syncDir(dirs[i-1]); err != nil {
+			return err
+		}
+		d.settled.Store(dirs[i], nil)
+	}
+	return nil
 }
 
 // create creates a file that is not there yet.
