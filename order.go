@@ -1,28 +1,32 @@
 package migrate
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/nexport-go/migrate/internal/hashed"
+)
 
 // order releases runs so that a child comes after its parent ended. A parent that the listing
-// never names makes its children orphans, released when the listing ends. It remembers the refs of
-// all runs, and whole RunInfos only while they wait. It does no locking.
+// never names makes its children orphans, released when the listing ends. It remembers which
+// runs there are, and whole RunInfos only while they wait. It does no locking.
 type order struct {
-	ended   map[RunRef]bool      // known runs; true when they have ended
-	waiting map[RunRef][]RunInfo // by parent
-	parents []RunRef             // of waiting, in the order of their first child; some have gone
+	ended   *hashed.Map[RunRef, bool] // known runs; true when they have ended
+	waiting map[RunRef][]RunInfo      // by parent
+	parents []RunRef                  // of waiting, in the order of their first child; some have gone
 }
 
 func newOrder() *order {
-	return &order{ended: map[RunRef]bool{}, waiting: map[RunRef][]RunInfo{}}
+	return &order{ended: hashed.New[RunRef, bool](), waiting: map[RunRef][]RunInfo{}}
 }
 
 // add takes a listed run and returns whether it is new, and the runs that may start now.
 func (o *order) add(run RunInfo) (fresh bool, ready []RunInfo) {
-	if _, known := o.ended[run.RunRef]; known {
+	if _, known := o.ended.Get(run.RunRef); known {
 		return false, nil
 	}
-	o.ended[run.RunRef] = false
+	o.ended.Set(run.RunRef, false)
 	parent, has := run.ParentRef()
-	if !has || o.ended[parent] {
+	if ended, _ := o.ended.Get(parent); !has || ended {
 		return true, []RunInfo{run}
 	}
 	if _, known := o.waiting[parent]; !known {
@@ -34,14 +38,14 @@ func (o *order) add(run RunInfo) (fresh bool, ready []RunInfo) {
 
 // end takes a run that has ended, well or not, and returns the runs that may start now.
 func (o *order) end(ref RunRef) []RunInfo {
-	o.ended[ref] = true
+	o.ended.Set(ref, true)
 	return o.take(ref)
 }
 
 // close says that the listing has ended and returns the orphans.
 func (o *order) close() (orphans []RunInfo) {
 	for _, parent := range o.parents {
-		if _, known := o.ended[parent]; !known {
+		if _, known := o.ended.Get(parent); !known {
 			orphans = append(orphans, o.take(parent)...)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/hashed"
 	"github.com/nexport-go/migrate/neptune"
 	"github.com/nexport-go/migrate/parquetstore"
 )
@@ -119,7 +120,7 @@ func (f *exportFlags) begin(ctx context.Context, io *stdio, log *slog.Logger) (*
 	j := &exportJob{flags: f, io: io, log: log, neptune: server, sel: f.selection(ids), view: view}
 	j.source = &projects{Source: server, names: names, scopes: scopes, ids: ids, listed: j.view.listed}
 	if f.setsAside() {
-		j.source.seen = newSeenRuns()
+		j.source.seen = hashed.NewSet[migrate.RunRef]()
 	}
 	j.source.begin()
 	return j, nil

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/hashed"
 	"github.com/nexport-go/migrate/neptune"
 )
 
@@ -71,7 +72,7 @@ type projects struct {
 	names  []string
 	scopes []migrate.Scope
 	ids    []string                                       // of a --runs-file; none: all
-	seen   *seenRuns                                      // told of each run that was listed; nil: not wanted
+	seen   *hashed.Set[migrate.RunRef]                    // told of each run that was listed; nil: not wanted
 	listed func(project string, runs byScope, size int64) // told of each project
 
 	mu     sync.Mutex
@@ -179,7 +180,7 @@ func (p *projects) listScope(ctx context.Context, project string, scope migrate.
 			return size, err
 		}
 		if p.seen != nil {
-			p.seen.add(run.RunRef)
+			p.seen.Add(run.RunRef)
 		}
 		size += run.Size
 	}

@@ -68,24 +68,3 @@ func TestRunListSize(t *testing.T) {
 		t.Logf("%d bytes a run", size)
 	}
 }
-
-func TestSeenRuns(t *testing.T) {
-	s := newSeenRuns()
-	ref := func(scope migrate.Scope, id string) migrate.RunRef {
-		return migrate.RunRef{Project: "ws/p", ID: id, Scope: scope}
-	}
-	s.add(ref(migrate.ScopeRun, "a"))
-	s.add(ref(migrate.ScopeModel, "b"))
-	s.add(ref(migrate.ScopeRun, "a"))
-	for r, want := range map[migrate.RunRef]bool{
-		ref(migrate.ScopeRun, "a"): true, ref(migrate.ScopeModel, "b"): true,
-		ref(migrate.ScopeModel, "a"): false, ref(migrate.ScopeRun, "b"): false, {Project: "ws/q", ID: "a"}: false,
-	} {
-		if s.has(r) != want {
-			t.Errorf("%v: %v", r, !want)
-		}
-	}
-	if len(s.hashes) != 2 {
-		t.Errorf("%d hashes of two runs", len(s.hashes))
-	}
-}

@@ -8,6 +8,7 @@ import (
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
+	"github.com/nexport-go/migrate/internal/hashed"
 	"github.com/nexport-go/migrate/parquetstore"
 )
 
@@ -75,7 +76,7 @@ func (j *exportJob) gone(ctx context.Context, project string, scope migrate.Scop
 		if err != nil {
 			return nil, fmt.Errorf("look for what Neptune does not have any more: %w", err)
 		}
-		if !j.source.seen.has(run.RunRef) {
+		if !j.source.seen.Has(run.RunRef) {
 			gone = append(gone, run.RunRef)
 		}
 	}
@@ -86,15 +87,15 @@ func (j *exportJob) gone(ctx context.Context, project string, scope migrate.Scop
 	if err != nil {
 		return nil, err
 	}
-	if len(there.hashes) == 0 {
+	if there.Len() == 0 {
 		j.log.Warn("Neptune shows no "+noun(scope)+"s at all, so those of the archive stay in it", "project", project)
 		return nil, nil
 	}
-	return slices.DeleteFunc(gone, there.has), nil
+	return slices.DeleteFunc(gone, there.Has), nil
 }
 
 // all lists all that sel chooses, archived and trashed too: these are not gone.
-func (j *exportJob) all(ctx context.Context, sel migrate.Selection) (*seenRuns, error) {
+func (j *exportJob) all(ctx context.Context, sel migrate.Selection) (*hashed.Set[migrate.RunRef], error) {
 	f := j.flags.neptuneFlags
 	f.IncludeArchivedRuns = true
 	f.Exporter = exporters[j.neptune.generation]
@@ -102,12 +103,12 @@ func (j *exportJob) all(ctx context.Context, sel migrate.Selection) (*seenRuns, 
 	if err != nil {
 		return nil, err
 	}
-	there := newSeenRuns()
+	there := hashed.NewSet[migrate.RunRef]()
 	for run, err := range neptune.Runs(ctx, sel) {
 		if err != nil {
 			return nil, fmt.Errorf("look for what Neptune does not have any more: %w", err)
 		}
-		there.add(run.RunRef)
+		there.Add(run.RunRef)
 	}
 	return there, nil
 }
