@@ -20,7 +20,7 @@ const aside = ".removed-at-source"
 // directory, with that behind it. What a crash left half done is completed by the next call.
 //
 // A run that shares its parts with others, or is in another layout of old versions, cannot be set
-// aside; the error matches ErrShared. The error matches migrate.ErrNotFound if the archive does not
+// aside; the error matches ErrShared, and ErrOtherServer if it came from another server. The error matches migrate.ErrNotFound if the archive does not
 // have the run.
 func (s *Store) SetAside(ctx context.Context, ref migrate.RunRef) (string, error) {
 	if s.write == nil {
@@ -36,6 +36,13 @@ func (s *Store) SetAside(ctx context.Context, ref migrate.RunRef) (string, error
 	at := placeOf(ref)
 	if found.from.dir != at.dir || found.from.stem != at.stem || found.from.layout != digestParts {
 		return "", fmt.Errorf("set aside run %s: %w", ref, ErrShared)
+	}
+	m, err := readManifest(s.data, at.manifest())
+	if err == nil {
+		err = s.write.cfg.checkOrigin(m)
+	}
+	if errors.Is(err, ErrOtherServer) {
+		return "", fmt.Errorf("set aside run %s: %w", ref, err)
 	}
 	name, err := s.setAside(at)
 	if err != nil {

@@ -15,9 +15,11 @@ import (
 
 // Config says how an archive is written. The zero value is good.
 type Config struct {
-	// Source is where the runs come from, for the manifests: the address of a server, say. It
-	// must not have secrets in it.
+	// Source is where the runs come from, for the manifests: the address of a server, and what else there is to say of
+	// it behind a space. It must not have secrets in it.
 	Source string
+	// MovedFrom are addresses or host names that the server of Source had before. What came from there is its own.
+	MovedFrom []string
 	// Renew says which of the runs that the archive has already are written again.
 	Renew Renew
 	// With names what the source was asked for beyond what it gives by itself, such as points that are
@@ -151,7 +153,8 @@ func (s *Store) fatal(err error) error {
 //
 // A file that the source does not have any more, a value that is too large or not valid UTF-8, and
 // an attribute whose path is not are Problems. The error matches migrate.ErrFatal if the disk is full
-// or one of the archive's directories is not there any more.
+// or one of the archive's directories is not there any more, and ErrOtherServer too if the archive's copy of the run
+// came from another server and is not the same by its time of modification.
 func (s *Store) PutRun(ctx context.Context, info migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
 	if s.write == nil {
 		return migrate.Result{}, errors.New("the archive is open for reading only; open it with Create")
@@ -183,6 +186,12 @@ func (s *Store) put(ctx context.Context, at place, info migrate.RunInfo, r migra
 	stands, err := s.standing(ctx, at, old, info, s.write.cfg.With)
 	if err != nil {
 		return migrate.Result{}, err
+	}
+	if stands == Unfinished || stands == Outdated || s.write.cfg.Renew == RenewAll {
+		// A finished run that was modified at the same moment is the same, and stays.
+		if err := s.write.cfg.checkOrigin(old.manifest); err != nil {
+			return migrate.Result{}, err
+		}
 	}
 	if stands.serves(s.write.cfg.Renew) {
 		if stands == Outdated && s.write.cfg.Outdated != nil {

@@ -18,13 +18,14 @@ import (
 type exportFlags struct {
 	chooseFlags
 	neptuneFlags
-	DataPath  string `short:"d" help:"Directory to write the archive's Parquet files to (default ${default})." default:"./exports/data" placeholder:"DIR"`
-	FilesPath string `short:"f" help:"Directory to write the runs' files to (default ${default})." default:"./exports/files" placeholder:"DIR"`
-	Overwrite bool   `help:"Export finished runs again too. The copy in the archive stays until the new one is whole; what Neptune does not have any more is set aside."`
-	Update    bool   `help:"Export finished runs again that were modified in Neptune since."`
-	Jobs      int    `short:"j" help:"Runs exported at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
-	DryRun    bool   `help:"Say what would be exported, with an estimate of requests and bytes, and write nothing."`
-	JSON      bool   `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
+	DataPath  string   `short:"d" help:"Directory to write the archive's Parquet files to (default ${default})." default:"./exports/data" placeholder:"DIR"`
+	FilesPath string   `short:"f" help:"Directory to write the runs' files to (default ${default})." default:"./exports/files" placeholder:"DIR"`
+	Overwrite bool     `help:"Export finished runs again too. The copy in the archive stays until the new one is whole; what Neptune does not have any more is set aside."`
+	Update    bool     `help:"Export finished runs again that were modified in Neptune since."`
+	MovedFrom []string `help:"Address that the server had before (repeatable): what the archive has from there is its own." placeholder:"URL"`
+	Jobs      int      `short:"j" help:"Runs exported at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
+	DryRun    bool     `help:"Say what would be exported, with an estimate of requests and bytes, and write nothing."`
+	JSON      bool     `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
 
 	connect connector // nil: connect
 }
@@ -161,7 +162,7 @@ func (j *exportJob) export(ctx context.Context, sink migrate.Sink, target string
 	}
 	j.target = target
 	j.archive, err = parquetstore.Create(j.flags.DataPath, j.flags.FilesPath, parquetstore.Config{
-		Source: j.neptune.origin(), Renew: renew, With: j.flags.with(j.neptune.generation), Outdated: j.view.outdated,
+		Source: j.neptune.origin(), MovedFrom: j.flags.MovedFrom, Renew: renew, With: j.flags.with(j.neptune.generation), Outdated: j.view.outdated,
 	})
 	if err != nil {
 		return err

@@ -137,6 +137,7 @@ type commands struct {
 	dir        string
 	neptune    *fakeNeptune
 	generation neptune.Generation // that the server is of
+	address    string
 }
 
 // run gives the exit code, and what the command wrote.
@@ -153,7 +154,7 @@ func (c commands) run(ctx context.Context, args ...string) (code int, stdout, st
 				n.Add(held)
 			}
 		}
-		return connection{n, c.generation, "https://neptune.test"}, nil
+		return connection{n, c.generation, c.address}, nil
 	}
 	all.Export.connect, all.ExportModels.connect, all.Migrate.connect = dial, dial, dial
 	parser, err := kong.New(&all, kong.Exit(func(int) { panic("exit") }), kong.BindTo(ctx, (*context.Context)(nil)), vars())
@@ -190,11 +191,11 @@ func (c commands) want(code int, lines string, args ...string) string {
 }
 
 func newCommands(t *testing.T) commands {
-	return commands{t, t.TempDir(), world(), neptune.Neptune3}
+	return commands{t, t.TempDir(), world(), neptune.Neptune3, "https://neptune.test"}
 }
 
 func newCommands2(t *testing.T) commands {
-	return commands{t, t.TempDir(), world2(), neptune.Neptune2}
+	return commands{t, t.TempDir(), world2(), neptune.Neptune2, "https://neptune.test"}
 }
 
 // archive lists what the archive has, as "project/id".
@@ -314,6 +315,27 @@ func TestExportUpdate(t *testing.T) {
 	}
 	c.want(0, "1 run exported\n2 runs there already", "export", "-p", "ws/a", "--update")
 	c.want(0, "0 runs exported\n3 runs there already", "export", "-p", "ws/a", "--update")
+}
+
+// TestExportOtherServer: a second server's runs do not replace the first one's of the same name, and are not said to be there.
+func TestExportOtherServer(t *testing.T) {
+	c := newCommands(t)
+	c.want(0, "3 runs exported", "export", "-p", "ws/a")
+	c.address = "https://other.test"
+	c.want(0, "3 runs there already", "export", "-p", "ws/a") // the same by their times
+	c.neptune = &fakeNeptune{}
+	c.neptune.add("ws/a", "RUN-2", 2000)
+	refused := "the archive has a run of this name from another server: neptune.test, not other.test; use an archive of its own for each server, or --moved-from neptune.test"
+	for _, more := range []string{"--json", "--update", "--overwrite"} {
+		c.want(1, refused, "export", "-p", "ws/a", more)
+		c.holds("ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3")
+	}
+	c.want(0, "1 run exported", "export", "-p", "ws/a", "--update", "--moved-from", "https://neptune.test/")
+	c.neptune.add("ws/a", "RUN-4", 2000)
+	c.want(3, "stays in the archive: it came from another server", "export", "-p", "ws/a", "--overwrite")
+	c.holds("ws/a/RUN-1 ws/a/RUN-2 ws/a/RUN-3 ws/a/RUN-4")
+	c.want(0, ".removed-at-source", "export", "-p", "ws/a", "--overwrite", "--moved-from", "neptune.test")
+	c.holds("ws/a/RUN-2 ws/a/RUN-4")
 }
 
 func TestExportOverwrite(t *testing.T) {

@@ -61,6 +61,8 @@ func (j *exportJob) setAsideRun(ctx context.Context, ref migrate.RunRef) jsonRem
 	switch {
 	case errors.Is(err, parquetstore.ErrShared):
 		line.Error = "stays in the archive: " + parquetstore.ErrShared.Error()
+	case errors.Is(err, parquetstore.ErrOtherServer):
+		line.Error = "stays in the archive: it came from another server"
 	case err != nil:
 		line.Error = err.Error()
 	}
