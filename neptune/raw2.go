@@ -91,7 +91,7 @@ func (f *apiFile) do(request *http.Request) (*http.Response, error) {
 func (f *apiFile) stale(err error) bool {
 	if renewable(err) && f.token != "" {
 		f.refused++
-		return f.refused <= 2
+		return f.refused <= maxRenewals
 	}
 	f.refused = 0
 	var api *APIError

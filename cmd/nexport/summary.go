@@ -237,7 +237,7 @@ func (s *survey) finish() error {
 	printCount(w, s.sum.Phantoms, "phantom row", "without any value: attributes of other runs, passed over")
 	printThings(w, s.failed, "cannot be read")
 	s.classes.print(w, "Damaged or missing:", true)
-	s.classes.print(w, "Suspicious:", false)
+	s.classes.print(w, "Notes:", false)
 	return w.Flush()
 }
 
