@@ -226,8 +226,9 @@ func (r *reader3) gatherValues(ctx context.Context, ids, holders []string, place
 func (r *reader3) batch(holders []string, places []*gathered) (batch []*floatSeries, upto int) {
 	usual, points, names := r.source.gather.pointsOf(r.run.Project), 0, 0
 	for i, place := range places {
-		if !place.ok {
-			break
+		if !place.ok { // it has nothing, or all are too large
+			upto = i + 1
+			continue
 		}
 		run, expected := floatsOf(holders[i], place.attributes, r.run.Filter)
 		if usual > 0 {

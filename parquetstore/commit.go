@@ -94,9 +94,9 @@ func (h held) freeFilesDir(at place) string {
 func (w *runWriter) swap() error {
 	root, at := w.store.write.data, w.at
 	replaces := w.old.parts > 0 || w.old.manifest != nil || w.old.damaged
-	// Later, finish makes the names last. Until then the parts' must not get lost where there are several, or where an
-	// older copy no longer counts.
-	if err := w.syncDirs(replaces || len(w.m.Parts) > 1); err != nil {
+	// Later, finish makes the names last. Until then the parts' must not get lost where there are several, where an
+	// older copy no longer counts, or where a part of an earlier attempt had the same name.
+	if err := w.syncDirs(replaces || len(w.m.Parts) > 1 || w.leftovers); err != nil {
 		return err
 	}
 	w.committed = true

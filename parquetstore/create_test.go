@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v17/parquet/file"
+
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/internal/fixture"
 	"github.com/nexport-go/migrate/migratetest"
@@ -513,5 +515,31 @@ func notShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("takes long under the race detector, and finds nothing there")
+	}
+}
+
+// TestLongPaths: paths count for the size of a row group, though numbers have none.
+func TestLongPaths(t *testing.T) {
+	const attributes, length, limit = 300, 1000, 30_000
+	run := migratetest.Run{Info: migrate.RunInfo{RunRef: ref}}
+	for i := range attributes {
+		run.Chunks = append(run.Chunks, migrate.Chunk{
+			Path: fmt.Sprintf("%0*d", length, i), Kind: migrate.KindInt, Values: migrate.Ints{int64(i)},
+		})
+	}
+	data := t.TempDir()
+	store := createIn(t, data, t.TempDir(), parquetstore.Config{}.Limits(0, 0, limit))
+	mustPut(t, store, run)
+	parts, err := filepath.Glob(filepath.Join(data, "*", "*_part_0.parquet"))
+	if err != nil || len(parts) != 1 {
+		t.Fatal(parts, err)
+	}
+	r, err := file.OpenParquetFile(parts[0], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if n := r.NumRowGroups(); n < attributes*length/limit || n > 2*attributes*length/limit {
+		t.Errorf("%d row groups", n)
 	}
 }

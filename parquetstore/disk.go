@@ -71,6 +71,10 @@ func (d disk) mkdirAll(name string) error {
 	if err := d.try("mkdir", name); err != nil {
 		return err
 	}
+	if info, err := d.root.Stat(name); err == nil && info.IsDir() {
+		return nil
+	}
+	d.settled.Clear() // somebody may have removed it
 	return d.named(d.root.MkdirAll(name, 0o777))
 }
 

@@ -24,7 +24,10 @@ func (c *Config) checkOrigin(m *Manifest) error {
 		return nil
 	}
 	for _, moved := range c.MovedFrom {
-		if was == serverOf(moved) || was == strings.ToLower(moved) {
+		if !strings.Contains(moved, "://") {
+			moved = "https://" + moved
+		}
+		if was == serverOf(moved) {
 			return nil
 		}
 	}

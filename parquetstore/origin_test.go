@@ -27,6 +27,7 @@ func TestOtherServer(t *testing.T) {
 		{name: "not modified", now: "https://other.example.com"},
 		{name: "moved", now: "https://other.example.com", moved: []string{"https://neptune.example.com"}, modified: true},
 		{name: "moved, by name", now: "https://other.example.com", moved: []string{"x", "neptune.EXAMPLE.com"}, modified: true},
+		{name: "moved, by name and port", now: "https://other.example.com", moved: []string{"neptune.example.com:8443"}, modified: true},
 		{name: "tunnel", now: "http://127.0.0.1:1234", modified: true},
 		{name: "local", now: "http://localhost", modified: true},
 		{name: "no address", now: "a backup", modified: true},

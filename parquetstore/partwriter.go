@@ -20,7 +20,8 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/schema"
 )
 
-// template is what all parts have in common that are wide, or are not.
+// template is what all parts have in common that are wide, or are not. Several writers use one at the same time: the
+// schema's leaves, and only they, have their paths from the start.
 type template struct {
 	schema *schema.Schema
 	props  *parquet.WriterProperties

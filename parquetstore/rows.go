@@ -91,11 +91,17 @@ func (w *writing) takeRows() *rows {
 	return &rows{}
 }
 
+// maxKeptPage is how large pages may have been whose memory is used again.
+const maxKeptPage = 16 << 20
+
 // maxKeptNames is how many names rows may have had that are used again: a map never shrinks.
 const maxKeptNames = 10_000
 
 func (w *writing) giveRows(r *rows) {
 	if cap(r.paths.list) <= maxKeptNames {
+		if cap(r.scratch.page)+cap(r.scratch.packed) > maxKeptPage {
+			r.scratch = scratch{}
+		}
 		r.reset()
 		w.rows.Put(r)
 	}
@@ -352,7 +358,7 @@ func (b *rows) wideSteps() []parquet.FixedLenByteArray {
 	return wide
 }
 
-// numeric reports whether values have no size beyond that of a row.
+// numeric reports that valueSize is 0 for all values.
 func numeric(v migrate.Values) bool {
 	switch v.(type) {
 	case migrate.Strings, migrate.StringSets, migrate.Histograms:

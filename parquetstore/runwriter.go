@@ -53,6 +53,7 @@ type runWriter struct {
 
 	filesMade bool
 	fileDirs  map[string]bool // below the project's files
+	leftovers bool            // of an earlier attempt were there
 	committed bool
 }
 
@@ -67,30 +68,32 @@ func (s *Store) newRunWriter(at place, info migrate.RunInfo, old held) (*runWrit
 	if err := s.write.data.mkdirAll(at.dir); err != nil {
 		return nil, err
 	}
-	if err := s.removeTemporary(at); err != nil {
+	var err error
+	if w.leftovers, err = s.removeTemporary(at); err != nil {
 		return nil, err
 	}
 	return w, w.removeFiles(w.m.FilesDir)
 }
 
-// removeTemporary removes what has temporary names. After a crash some parts may have their final
-// names, but there are no gaps.
-func (s *Store) removeTemporary(at place) error {
+// removeTemporary removes what has temporary names, and reports whether there were parts. After a crash some parts may
+// have their final names, but there are no gaps.
+func (s *Store) removeTemporary(at place) (parts bool, err error) {
 	if err := s.write.data.remove(at.manifest() + temporary); err != nil {
-		return err
+		return false, err
 	}
 	for n := 0; ; n++ {
 		there, err := s.thereAs(at.part(n) + temporary)
 		if err != nil {
-			return err
+			return parts, err
 		}
+		parts = parts || there
 		if !there && n > 0 {
 			if there, err = s.thereAs(at.part(n)); err != nil || !there {
-				return err
+				return parts, err
 			}
 		}
 		if err := s.write.data.remove(at.part(n) + temporary); err != nil {
-			return err
+			return parts, err
 		}
 	}
 }
@@ -100,7 +103,7 @@ func (s *Store) removeTemporary(at place) error {
 func (s *Store) removeLeftovers(at place, old held) error {
 	there, err := s.thereAs(at.part(0) + temporary) // is written first
 	if there {
-		err = s.removeTemporary(at)
+		_, err = s.removeTemporary(at)
 	}
 	if err != nil || old.manifest == nil {
 		return err
@@ -124,7 +127,7 @@ func (w *runWriter) cleanUp() {
 		return
 	}
 	// If this fails too, the next PutRun of the run tries again.
-	_ = w.store.removeTemporary(w.at)
+	_, _ = w.store.removeTemporary(w.at)
 	if w.filesMade {
 		_ = w.removeFiles(w.m.FilesDir)
 	}
@@ -238,7 +241,11 @@ func (w *runWriter) add(c migrate.Chunk, files []string) error {
 
 // upTo is where the values from lo on end that fit into the row group and are not refused.
 func (w *runWriter) upTo(c migrate.Chunk, lo int) int {
-	hi, most := lo, min(c.Len(), lo+w.store.write.cfg.groupRows-w.rows.n)
+	cfg := w.store.write.cfg
+	if w.rows.n > 0 && w.rows.bytes > cfg.groupBytes { // paths count too
+		return lo
+	}
+	hi, most := lo, min(c.Len(), lo+cfg.groupRows-w.rows.n)
 	if numeric(c.Values) {
 		return most
 	}
@@ -247,7 +254,7 @@ func (w *runWriter) upTo(c migrate.Chunk, lo int) int {
 		if n > maxValue {
 			break
 		}
-		if size += n; size > w.store.write.cfg.groupBytes && hi+w.rows.n > lo {
+		if size += n; size > cfg.groupBytes && hi+w.rows.n > lo {
 			break
 		}
 	}
