@@ -359,6 +359,9 @@ func TestZipOfAnotherName(t *testing.T) {
 
 // Whoever stops in the middle leaves no file open.
 func TestLeavingEarlyClosesZips(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	var names []string
 	for i := range 4500 { // more chunks than wait for their receiver
 		names = append(names, strconv.Itoa(i))
