@@ -102,7 +102,7 @@ func TestBesideServer(t *testing.T) {
 			first.artifacts = at.artifacts
 			load(t, first, at.uri, false)
 			url := at.serve(t)
-			a := plain(t, "8x8x3000", "beside/")
+			a := plain(t, "8x8x1500", "beside/")
 			a.artifacts = at.artifacts
 			others := pythonCommand(t.Context(), t, envMLflow3, "beside.py", "--uri", url)
 			end, said := talk(t, others)

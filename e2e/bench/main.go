@@ -46,7 +46,8 @@ func main() {
 // bencher holds what all measurements need.
 type bencher struct {
 	environment, dir, binary string
-	exports                  int // so far
+	exports                  int           // so far
+	start                    time.Duration // of the command
 }
 
 // bench measures the parts of these names, or all.
