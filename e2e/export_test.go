@@ -361,7 +361,10 @@ func TestMigrateWorlds(t *testing.T) {
 	}
 	url := at.serve(t)
 	for i, a := range archives {
-		t.Run(worlds[i].name, func(t *testing.T) { mustEqual(t, a, url) })
+		t.Run(worlds[i].name, func(t *testing.T) {
+			t.Parallel()
+			mustEqual(t, a, url)
+		})
 	}
 }
 
