@@ -4,7 +4,7 @@ TOOL  := go tool -modfile=tools.mod
 E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2 NEXPORT_TEST_NEPTUNE3=$(CURDIR)/.venv-neptune3 NEXPORT_TEST_NEPTUNE2=$(CURDIR)/.venv-neptune2 NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres \
 	NEXPORT_TEST_CHROMIUM="$$(scripts/chromium.sh)"
 
-.PHONY: help build demo test short lint cross e2e bench fuzz tidy venv postgres chromium
+.PHONY: help build demo test check fetch all short lint cross e2e bench fuzz tidy venv postgres chromium
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,10 +16,23 @@ build: ## the command, in bin/
 demo: build venv ## make the demo and show it in a real MLflow, until Ctrl-C
 	scripts/demo.sh
 
-test: venv postgres lint cross ## everything that has to pass
-	NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres go test $$(go list ./... | grep -v /e2e)
+test: ## everything that has to pass
+	$(MAKE) --no-print-directory -j2 fetch check
 	NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres go test -race -short $$(go list ./... | grep -v /e2e)
-	$(MAKE) --no-print-directory e2e
+	$(MAKE) --no-print-directory all
+
+check: ## lint and cross, one after the other
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory cross
+
+fetch: ## what tests need from elsewhere
+	$(MAKE) --no-print-directory venv
+	$(MAKE) --no-print-directory postgres
+	$(MAKE) --no-print-directory chromium
+
+# The end-to-end tests wait a lot, so the others run beside them.
+all: fetch ## all tests, end to end first
+	$(E2E) go test -count=1 -timeout 60m ./e2e/... $$(go list ./... | grep -v /e2e)
 
 short: ## what needs no Python and little time
 	go test -short $$(go list ./... | grep -v /e2e)
@@ -39,7 +52,7 @@ cross: ## the static binary for other platforms
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./cmd/nexport || exit 1; \
 	done
 
-e2e: venv postgres chromium ## load into real MLflow servers and databases of both lines and read everything back
+e2e: fetch ## load into real MLflow servers and databases of both lines and read everything back
 	$(E2E) go test -count=1 -timeout 60m ./e2e/... ./mlflow/internal/schema
 
 bench: venv postgres ## figures, as ratios of one run

@@ -26,6 +26,9 @@ func TestExportKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows keeps files open for a while after a kill")
 	}
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	t.Run("neptune3", func(t *testing.T) { testKilled(t, 3, "neptune3-d-odd") })
 	t.Run("neptune2", func(t *testing.T) { testKilled(t, 2, "neptune2-de-odd") })
 }
