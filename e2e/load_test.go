@@ -55,9 +55,9 @@ func (a namedArchive) in(at place) archiveDirs {
 	return a.archiveDirs
 }
 
-// archivesFor gives all of them, or the few that show where things go: those with odd files.
+// archivesFor gives all of them, or the two that show where things go: those with odd files.
 func archivesFor(t *testing.T, to target) []namedArchive {
-	names := []string{"neptune2-de-odd", "neptune3-d-odd", "neptune3-d-small"}
+	names := []string{"neptune2-de-odd", "neptune3-d-odd"}
 	if to.all {
 		names = fixture.Names(t)
 	}
