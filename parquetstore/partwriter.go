@@ -198,24 +198,23 @@ func (g *groupColumns) words(id int) *names {
 }
 
 func (g *groupColumns) numbers(id int) *numbers {
-	b := g.rows
-	if id == colStep && g.part.wide || id != colStep && id != colTime && id != colInt && id != colFloat && id != colDatetime {
+	b, col := g.rows, &numbers{}
+	switch {
+	case id == colStep && !g.part.wide:
+		col.ints = b.steps
+	case id == colTime:
+		col.ints = b.times
+	case id == colInt:
+		col.ints = b.ints
+	case id == colDatetime:
+		col.ints = b.datetimes
+	case id == colFloat:
+		col.floats = b.floats
+	default:
 		return nil
 	}
 	b.fill(id, b.n)
-	col := &numbers{defs: b.defs[id]}
-	switch id {
-	case colStep:
-		col.ints = b.steps
-	case colTime:
-		col.ints = b.times
-	case colInt:
-		col.ints = b.ints
-	case colDatetime:
-		col.ints = b.datetimes
-	case colFloat:
-		col.floats = b.floats
-	}
+	col.defs = b.defs[id]
 	return col
 }
 
