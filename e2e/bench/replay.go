@@ -94,8 +94,8 @@ func (t *tape) take(s sent, answer []byte) {
 	}
 }
 
-// replay sends the recorded bodies to new runs of a new experiment, as many runs at a time as a load.
-func (t *tape) replay(url, name string) (time.Duration, error) {
+// replay sends the recorded bodies of so many runs to new runs of a new experiment, as many at a time as a load.
+func (t *tape) replay(url, name string, count int) (time.Duration, error) {
 	var experiment struct {
 		ID string `json:"experiment_id"`
 	}
@@ -127,7 +127,11 @@ func (t *tape) replay(url, name string) (time.Duration, error) {
 		}()
 	}
 	for id := range t.creates {
+		if count == 0 {
+			break
+		}
 		ids <- id
+		count--
 	}
 	close(ids)
 	for range jobs {
