@@ -103,6 +103,9 @@ func (f *exportFlags) begin(ctx context.Context, io *stdio, log *slog.Logger) (*
 	if f.APIToken != "" {
 		log.Warn("others can see --api-token while the command runs; better set NEPTUNE_API_TOKEN")
 	}
+	if f.ErrorFile != "" {
+		log.Warn("--error-report-file is not written: the report names what could not be exported, and --json all of it")
+	}
 	f.temp = filepath.Join(f.FilesPath, tempName)
 	server, err := f.dial()(ctx, f.neptuneFlags, log)
 	if err != nil {

@@ -109,6 +109,9 @@ const maxLanes = 8
 
 // show shows the progress until stop is called.
 func (v *exportView) show(term *terminal, stages []migrate.Stage, jobs int) (stop func()) {
+	if term.still {
+		return func() {}
+	}
 	if term.tty {
 		return v.showBars(term, stages, min(jobs, maxLanes))
 	}

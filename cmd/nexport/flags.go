@@ -20,14 +20,16 @@ type cli struct {
 	Ver          versionCmd       `cmd:"" name:"version" help:"Print the version."`
 	Version      kong.VersionFlag `help:"Print the version."`
 
-	LogLevel string `help:"Least important messages to show: ${enum} (default ${default})." enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL"`
-	LogFile  string `help:"Also append messages to this file, from level info on." type:"path" placeholder:"FILE"`
+	LogLevel   string `help:"Least important messages to show: ${enum} (default ${default})." enum:"debug,info,warn,error" default:"warn" placeholder:"LEVEL"`
+	Verbose    bool   `short:"v" help:"The same as --log-level info."`
+	LogFile    string `help:"Also append messages to this file, from level info on." type:"path" placeholder:"FILE"`
+	NoProgress bool   `help:"Do not show progress."`
 }
 
 // archiveFlags name an archive and choose runs of it, as the Python tool does.
 type archiveFlags struct {
-	DataPath   string   `help:"Directory of the archive's Parquet files (default ${default})." default:"./exports/data" placeholder:"DIR"`
-	FilesPath  string   `help:"Directory of the archive's downloaded files (default ${default})." default:"./exports/files" placeholder:"DIR"`
+	DataPath   string   `short:"d" help:"Directory of the archive's Parquet files (default ${default})." default:"./exports/data" placeholder:"DIR"`
+	FilesPath  string   `short:"f" help:"Directory of the archive's downloaded files (default ${default})." default:"./exports/files" placeholder:"DIR"`
 	ProjectIDs []string `name:"project-ids" short:"p" help:"Only this project, as workspace/name; may be repeated." sep:"none" placeholder:"PROJECT"`
 	Runs       []string `short:"r" help:"Only the run with this ID, custom (sys/custom_run_id) or short (sys/id); may be repeated." sep:"none" placeholder:"ID"`
 }

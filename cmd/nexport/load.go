@@ -19,7 +19,7 @@ type loadCmd struct {
 	Scope []string `help:"What to load: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs,models,model_versions" placeholder:"SCOPES"`
 
 	mlflowFlags
-	Loader string `hidden:"" enum:"mlflow" default:"mlflow"` // the Python tool has several
+	Loader string `hidden:"" default:"mlflow"` // the Python tool has several
 
 	Jobs   int  `short:"j" help:"Runs loaded at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
 	DryRun bool `help:"Say what would be done, and write nothing."`
@@ -51,6 +51,9 @@ be moved, 4 the server refused the credentials, 80 wrong usage, 130 interrupted.
 func (c *loadCmd) Validate() error {
 	if c.Jobs < 1 {
 		return errors.New("--jobs must be at least 1")
+	}
+	if !strings.EqualFold(c.Loader, "mlflow") {
+		return fmt.Errorf("--loader %s: only mlflow can be loaded into", c.Loader)
 	}
 	return c.archiveFlags.Validate()
 }

@@ -16,8 +16,9 @@ import (
 
 // terminal is standard error. While bars are drawn, what is written goes above them.
 type terminal struct {
-	file *os.File
-	tty  bool
+	file  *os.File
+	tty   bool
+	still bool // shows no progress
 
 	mu sync.Mutex
 	w  io.Writer
@@ -45,6 +46,9 @@ func (c *cli) newLogger(t *terminal) (log *slog.Logger, closeLog func(), err err
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return nil, nil, usage(err)
+	}
+	if c.Verbose {
+		level = min(level, slog.LevelInfo)
 	}
 	shown := tint.NewTextHandler(t, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !t.tty || os.Getenv("NO_COLOR") != ""})
 	if c.LogFile == "" {

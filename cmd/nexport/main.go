@@ -33,6 +33,7 @@ func main() {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	term := newTerminal(os.Stderr)
+	term.still = c.NoProgress
 	log, closeLog, err := c.newLogger(term)
 	k.FatalIfErrorf(err)
 	err = k.Run(&stdio{out: os.Stdout, term: term}, log)

@@ -14,7 +14,7 @@ type mlflowFlags struct {
 	MlflowTrackingURI string     `name:"mlflow-tracking-uri" help:"MLflow's server, as http://host:port, or its database, as sqlite:///mlflow.db or postgresql://user@host/name; else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db." placeholder:"URI"`
 	ArtifactsDir      string     `help:"With a database: directory for artifacts of new experiments (else where the database has them, ./mlruns if it is new), and the --artifacts-destination of its server if it has one." placeholder:"DIR"`
 	StepMultiplier    multiplier `help:"MLflow's steps are whole numbers: Neptune's steps times this (default ${default})." default:"${multiplier}" placeholder:"NUMBER"`
-	NamePrefix        string     `help:"Put in front of the names of experiments." placeholder:"TEXT"`
+	NamePrefix        string     `help:"Put in front of the names of experiments, with a slash." placeholder:"TEXT"`
 	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (default ${default}; name is sys/name)." enum:"project,name" default:"project" placeholder:"WHAT"`
 	NoCheck           bool       `help:"Do not compare with MLflow afterwards."`
 }
@@ -30,10 +30,18 @@ func (c mlflowFlags) config(log *slog.Logger) (mlflow.Config, error) {
 	}
 	cfg.TrackingURI = cmp.Or(cfg.TrackingURI, defaultTrackingURI)
 	cfg.ArtifactsDir = c.ArtifactsDir
-	cfg.StepMultiplier, cfg.NamePrefix = c.StepMultiplier.Multiplier, c.NamePrefix
+	cfg.StepMultiplier, cfg.NamePrefix = c.StepMultiplier.Multiplier, c.prefix()
 	cfg.ExperimentBy = map[string]string{"project": mlflow.ByProject, "name": mlflow.ByName}[c.ExperimentBy]
 	cfg.NoCheck, cfg.Log = c.NoCheck, log
 	return cfg, nil
+}
+
+// prefix is that of the Python tool, which puts a slash behind it.
+func (c mlflowFlags) prefix() string {
+	if c.NamePrefix == "" || strings.HasSuffix(c.NamePrefix, "/") {
+		return c.NamePrefix
+	}
+	return c.NamePrefix + "/"
 }
 
 // defaultTrackingURI is that of MLflow since 3.7.

@@ -20,12 +20,13 @@ type neptuneFlags struct {
 	ClientKey  string        `help:"PEM file with the key of --client-cert, if it is not in there." placeholder:"FILE"`
 	Rate       float64       `help:"Most requests a second (0: no limit of our own)." placeholder:"N"`
 	Timeout    time.Duration `help:"Longest time that one request may go without an answer, such as 30s or 2m (0: the default)." placeholder:"TIME"`
-	APIToken   string        `name:"api-token" hidden:""` // of the Python tool; others can see it there
+	APIToken   string        `name:"api-token" hidden:""`         // of the Python tool; others can see it there
+	ErrorFile  string        `name:"error-report-file" hidden:""` // of the Python tool
 
-	IncludeArchivedRuns   bool   `help:"Archived and trashed runs too."`
+	IncludeArchivedRuns   bool   `aliases:"include-archived-models" help:"Archived and trashed runs too."`
 	IncludeMetricPreviews bool   `help:"Points that are not final yet (metric previews, of Neptune 3.x) too."`
 	NoArtifactContents    bool   `help:"Of artifacts (of Neptune 2.x) only the hashes and the lists of files, not the files: these lie outside of Neptune, on disks and in buckets that this machine may reach."`
-	RunsQuery             string `short:"q" help:"Only runs that this query of Neptune's own language (NQL) finds, and no models unless --scope names them." placeholder:"NQL"`
+	RunsQuery             string `short:"q" aliases:"models-query" help:"Only runs that this query of Neptune's own language (NQL) finds, and no models unless --scope names them." placeholder:"NQL"`
 
 	temp string // directory for what is thrown away again
 }

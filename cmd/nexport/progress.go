@@ -14,6 +14,9 @@ const lineEvery = 10 * time.Second
 
 // showProgress shows t until stop is called: a bar on a terminal, else a line now and then.
 func showProgress(term *terminal, t *tally, verb string) (stop func()) {
+	if term.still {
+		return func() {}
+	}
 	if term.tty {
 		return showBar(term, t, verb)
 	}
