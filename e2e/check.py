@@ -12,7 +12,6 @@ import base64
 import collections
 import csv
 import fractions
-import hashlib
 import io
 import json
 import math
@@ -535,27 +534,12 @@ def arguments():
     p.add_argument("--multiplier", default="1000000")
     p.add_argument("--only", action="append", help="check this run ID only; repeatable")
     p.add_argument("--added", help="leave out what has a name that begins so: runs, params, metrics, tags, artifacts")
-    p.add_argument("--snapshot", action="store_true", help="print the runs as the server has them instead")
     return p.parse_args()
-
-
-def snapshot(check):
-    """Prints the runs, their latest metrics and their artifacts with sizes."""
-    check.find()
-    runs = sorted((r for found in check.found.values() for r in found), key=lambda r: r["info"]["run_id"])
-    sizes = check.server.all(lambda r: check.server.artifacts(r["info"]["run_id"]), runs)
-    for run, artifacts in zip(runs, sizes):
-        data = {name: sorted(json.dumps(x, sort_keys=True) for x in items) for name, items in run["data"].items()}
-        text = json.dumps([run["info"], data, sorted(artifacts.items())], sort_keys=True)
-        print(run["info"]["run_id"], len(data.get("params", [])), hashlib.sha256(text.encode()).hexdigest())
 
 
 def main():
     args = arguments()
     check = Check(args)
-    if args.snapshot:
-        snapshot(check)
-        return 0
     differences = check.run()
     for d in differences[:MAX_SHOWN]:
         print("DIFFERENT", d)

@@ -104,17 +104,20 @@ func checkTwice(t *testing.T, a archiveDirs, at place, url string, partial bool)
 	}
 }
 
-// createdRuns counts the runs that a load with --json says it moved.
+// createdRuns counts the runs that a load with --json does not say were there.
 func createdRuns(t *testing.T, out string) int {
 	t.Helper()
 	created, seen := 0, 0
 	for line := range strings.Lines(out) {
-		var run struct{ Type, Outcome string }
+		var run struct {
+			Type    string
+			Existed bool
+		}
 		if json.Unmarshal([]byte(line), &run) != nil || run.Type != "run" {
 			continue
 		}
 		seen++
-		if run.Outcome == "moved" {
+		if !run.Existed {
 			created++
 		}
 	}
@@ -122,13 +125,6 @@ func createdRuns(t *testing.T, out string) int {
 		t.Fatalf("the load with --json names no run:\n%s", out)
 	}
 	return created
-}
-
-// snapshot gives all runs of an archive as the server holds them, as lines of text.
-func snapshot(t *testing.T, a archiveDirs, url string) []string {
-	t.Helper()
-	_, out := check(t, a, url, "--snapshot")
-	return strings.Split(out, "\n")
 }
 
 // archives are those that make_archive.py wrote, by its arguments; nobody changes them.

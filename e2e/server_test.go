@@ -55,19 +55,24 @@ func venv(t testing.TB, env string) string {
 // with local into a directory that clients write to.
 func sharedServer(t testing.TB, env string, local bool) string {
 	t.Helper()
+	return shared(t, env, local).URL()
+}
+
+func shared(t testing.TB, env string, local bool) *mlflowserver.Server {
+	t.Helper()
 	environment := venv(t, env)
 	servers.Lock()
 	defer servers.Unlock()
 	name := fmt.Sprint(env, local)
 	if s := servers.byName[name]; s != nil {
-		return s.URL()
+		return s
 	}
 	s, err := mlflowserver.Start(environment, sharedDir(t), local)
 	if err != nil {
 		t.Fatal(err)
 	}
 	servers.byName[name] = s
-	return s.URL()
+	return s
 }
 
 // ownServer starts a server for one test.

@@ -41,10 +41,12 @@ var targets = []target{
 // overREST loads over a server that all tests share.
 func overREST(env string, local bool) func(*testing.T) place {
 	return func(t *testing.T) place {
-		url := sharedServer(t, env, local)
+		s := shared(t, env, local)
 		return place{
-			uri: url, serve: func(*testing.T) string { return url },
-			state: func(t *testing.T, a archiveDirs) held { return held{"": snapshot(t, a, url)} },
+			uri: s.URL(), serve: func(*testing.T) string { return s.URL() },
+			state: func(t *testing.T, a archiveDirs) held {
+				return hold(t, s.Store(), mlflowserver.ArtifactsDestination(s.Dir()), a.prefix)
+			},
 		}
 	}
 }

@@ -21,8 +21,9 @@ type backend interface {
 	loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error]
 	createRun(ctx context.Context, exp experiment, run newRun) (target, error)
 	deleteRun(ctx context.Context, runID string) error
-	// log writes one batch that keeps all limits. Repeating it changes nothing.
-	log(ctx context.Context, runID string, b *batch) error
+	// log writes one batch that keeps all limits. Repeating it changes nothing. Added counts the points and params
+	// that were not there; a backend that cannot tell counts all.
+	log(ctx context.Context, runID string, b *batch) (added int64, err error)
 	// finish sets end and status, and after that the tags, the last of them last.
 	finish(ctx context.Context, runID, status string, end *int64, tags []convert.Tag) error
 	// stored reads back what a run has; metrics are keys only.

@@ -30,6 +30,9 @@ func (b *batch) reset() {
 
 func (b *batch) len() int { return len(b.params) + len(b.points) + len(b.tags) }
 
+// data counts what is not about the load itself.
+func (b *batch) data() int64 { return int64(len(b.params) + len(b.points)) }
+
 // restOfPoint is more than a point takes as JSON beside its key.
 const restOfPoint = 128
 

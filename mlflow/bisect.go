@@ -18,13 +18,14 @@ func (l *load) bisect(ctx context.Context, b *batch, cause error) error {
 		return l.refuse(b, cause)
 	}
 	for _, half := range []batch{b.part(0, n/2), b.part(n/2, n)} {
-		err := l.sink.to.log(ctx, l.to.runID, &half)
+		added, err := l.sink.to.log(ctx, l.to.runID, &half)
 		if isRefusal(err) {
 			err = l.bisect(ctx, &half, err)
 		}
 		if err != nil {
 			return err
 		}
+		l.added += added
 	}
 	return nil
 }

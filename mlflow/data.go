@@ -217,6 +217,9 @@ func (l *load) putSpool(ctx context.Context, artifact string, s *spool) error {
 		return s.err
 	}
 	l.want.artifacts[artifact] = s.size
+	if size, there := l.there[artifact]; !there || size != s.size {
+		l.added++
+	}
 	return l.store.put(ctx, artifact, s.size, func() (io.ReadCloser, error) {
 		return io.NopCloser(io.NewSectionReader(s.f, 0, s.size)), nil
 	})

@@ -40,7 +40,7 @@ type engine interface {
 	// database yet, and create was not asked for.
 	handles(ctx context.Context, create bool) (write, read *sql.DB, missing bool, err error)
 	// insertPoints adds points that the run may have in part.
-	insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) error
+	insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) (added int64, err error)
 	// reading gives the points of a run that come after the row "after": row, key, step, timestamp,
 	// value, is_nan. If there are as many as most, there may be more.
 	reading(ctx context.Context, read *sql.DB, runID string, after int64) (rows *sql.Rows, most int, err error)

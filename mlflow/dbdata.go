@@ -11,22 +11,26 @@ import (
 	"github.com/nexport-go/migrate/convert"
 )
 
-// log writes a batch in one transaction. What is there already stays, so it may be repeated.
-func (d *database) log(ctx context.Context, runID string, b *batch) error {
-	return d.tx(ctx, "log batch", func(conn *sql.Conn) error {
-		if err := d.putParams(ctx, conn, runID, b.params); err != nil {
+// log writes a batch in one transaction. What is there already stays, so it may be repeated. SQLite and PostgreSQL
+// count the rows that they add.
+func (d *database) log(ctx context.Context, runID string, b *batch) (added int64, err error) {
+	err = d.tx(ctx, "log batch", func(conn *sql.Conn) error {
+		if added, err = d.putParams(ctx, conn, runID, b.params); err != nil {
 			return fmt.Errorf("params: %w", err)
 		}
 		if len(b.points) > 0 {
-			if err := d.insertPoints(ctx, conn, runID, b.points); err != nil {
+			points, err := d.insertPoints(ctx, conn, runID, b.points)
+			if err != nil {
 				return fmt.Errorf("metrics: %w", err)
 			}
+			added += points
 			if err := d.putLatest(ctx, conn, runID, b.points); err != nil {
 				return fmt.Errorf("latest metrics: %w", err)
 			}
 		}
 		return d.putTags(ctx, conn, runID, b.tags)
 	})
+	return added, err
 }
 
 // rowsAtOnce is the number of rows in one INSERT: more are not faster.
@@ -34,17 +38,17 @@ const rowsAtOnce = 100
 
 // insert runs INSERT statements of many rows. head ends before the list of rows, tail follows it; add appends
 // the values of row i.
-func (d *database) insert(ctx context.Context, conn *sql.Conn, head, tail string, rows, width int, add func(args []any, i int) []any) error {
+func (d *database) insert(ctx context.Context, conn *sql.Conn, head, tail string, rows, width int, add func(args []any, i int) []any) (added int64, err error) {
 	return insertRows(ctx, conn, d.engine, head, tail, rows, width, add)
 }
 
-func insertRows(ctx context.Context, conn *sql.Conn, e engine, head, tail string, rows, width int, add func(args []any, i int) []any) error {
+func insertRows(ctx context.Context, conn *sql.Conn, e engine, head, tail string, rows, width int, add func(args []any, i int) []any) (added int64, err error) {
 	if rows == 0 {
-		return nil
+		return 0, nil
 	}
 	full, err := conn.PrepareContext(ctx, insertText(e, head, tail, min(rows, rowsAtOnce), width))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer full.Close()
 	args := make([]any, 0, rowsAtOnce*width)
@@ -54,16 +58,22 @@ func insertRows(ctx context.Context, conn *sql.Conn, e engine, head, tail string
 		for i := from; i < to; i++ {
 			args = add(args, i)
 		}
+		var result sql.Result
 		if to-from == min(rows, rowsAtOnce) {
-			_, err = full.ExecContext(ctx, args...)
+			result, err = full.ExecContext(ctx, args...)
 		} else {
-			_, err = conn.ExecContext(ctx, insertText(e, head, tail, to-from, width), args...)
+			result, err = conn.ExecContext(ctx, insertText(e, head, tail, to-from, width), args...)
 		}
 		if err != nil {
-			return err
+			return added, err
 		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return added, err
+		}
+		added += n
 	}
-	return nil
+	return added, nil
 }
 
 func insertText(e engine, head, tail string, rows, width int) string {
@@ -85,7 +95,7 @@ func insertText(e engine, head, tail string, rows, width int) string {
 }
 
 // putParams leaves what is there: MLflow cannot change params either, and the check compares them.
-func (d *database) putParams(ctx context.Context, conn *sql.Conn, runID string, params []param) error {
+func (d *database) putParams(ctx context.Context, conn *sql.Conn, runID string, params []param) (added int64, err error) {
 	return d.insert(ctx, conn, `INSERT INTO params (key, value, run_uuid) VALUES`, `ON CONFLICT DO NOTHING`, len(params), 3,
 		func(args []any, i int) []any { return append(args, params[i].key, params[i].value, runID) })
 }
@@ -102,9 +112,10 @@ func (d *database) putTags(ctx context.Context, conn *sql.Conn, runID string, ta
 			each = append(each, tag)
 		}
 	}
-	return d.insert(ctx, conn, `INSERT INTO tags (key, value, run_uuid) VALUES`,
+	_, err := d.insert(ctx, conn, `INSERT INTO tags (key, value, run_uuid) VALUES`,
 		`ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value`, len(each), 3,
 		func(args []any, i int) []any { return append(args, each[i].Key, each[i].Value, runID) })
+	return err
 }
 
 // putLatest keeps latest_metrics: for each key the point with the greatest step, time and value. The run
@@ -121,13 +132,14 @@ func (d *database) putLatest(ctx context.Context, conn *sql.Conn, runID string, 
 			latest[i] = p
 		}
 	}
-	return d.insert(ctx, conn, `INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES`,
+	_, err := d.insert(ctx, conn, `INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES`,
 		`ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan
 		WHERE (excluded.step, excluded.timestamp, excluded.value) > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)`, len(latest), 6,
 		func(args []any, i int) []any {
 			value, isNaN := latest[i].column()
 			return append(args, latest[i].key, value, latest[i].time, latest[i].step, isNaN, runID)
 		})
+	return err
 }
 
 // later compares as SqlAlchemyStore._update_latest_metrics_if_necessary does.

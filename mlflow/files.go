@@ -84,8 +84,9 @@ func (*filesMover) end(context.Context) error { return nil }
 
 func (*filesMover) drop() {}
 
-// putFile uploads a file unless the server has one of its size already. Of a file without a known
-// size a copy is made first, since the server wants to be told.
+// putFile uploads a file unless the server has one of its size already, from the same version of the run: files
+// that change often keep their size, as checkpoints of models do. Of a file without a known size a copy is made
+// first, since the server wants to be told.
 func (l *load) putFile(ctx context.Context, artifact string, ref migrate.FileRef) error {
 	open := func() (io.ReadCloser, error) {
 		body, err := l.source.OpenFile(ctx, ref)
@@ -98,10 +99,14 @@ func (l *load) putFile(ctx context.Context, artifact string, ref migrate.FileRef
 		return l.putCopy(ctx, artifact, open)
 	}
 	l.want.artifacts[artifact] = ref.Size
-	if size, there := l.there[artifact]; there && size == ref.Size {
+	if size, there := l.there[artifact]; there && size == ref.Size && l.same {
 		return nil
 	}
-	return l.store.put(ctx, artifact, ref.Size, open)
+	if err := l.store.put(ctx, artifact, ref.Size, open); err != nil {
+		return err
+	}
+	l.added++
+	return nil
 }
 
 func (l *load) putCopy(ctx context.Context, artifact string, open func() (io.ReadCloser, error)) error {

@@ -24,6 +24,7 @@ type load struct {
 	resumed bool
 	was     stored           // what the server had of a resumed run
 	there   map[string]int64 // sizes of the artifacts it had
+	same    bool             // these are of this version of the source, as far as it tells
 	store   artifactStore
 
 	meta     convert.RunMeta
@@ -37,6 +38,7 @@ type load struct {
 	long     map[attributeID]string // scalars too long for a param: their text artifact
 
 	want    expected
+	added   int64        // params, points and artifacts that were not there
 	refused int          // entries that the server did not take
 	lacking []keyedPoint // those of them that are points
 }
@@ -90,6 +92,12 @@ func (l *load) unfinished() bool {
 	return l.resumed && l.to.tags[tagHidden] != "" && l.sink.plan == nil
 }
 
+// existed reports whether an earlier load ended, though not with all of the run, and this one had nothing to add.
+func (l *load) existed() bool {
+	state := l.was.tags[convert.TagState]
+	return l.resumed && l.added == 0 && (state == convert.StatePartial || state == convert.StateComplete)
+}
+
 // giveUp leaves what cannot be completed to `mlflow gc`.
 func (l *load) giveUp(ctx context.Context) error {
 	l.sink.cfg.Log.Info("begins anew: the source has changed since a load was cut off", "run", l.run.String(), "left", l.to.runID)
@@ -139,7 +147,7 @@ func (l *load) open(ctx context.Context) error {
 		l.to, l.resumed = found, true
 		return l.reopen(ctx, tags)
 	}
-	tags = append(tags, convert.Tag{Key: convert.TagState, Value: convert.StateLoading})
+	tags = append(append(tags, l.version()...), convert.Tag{Key: convert.TagState, Value: convert.StateLoading})
 	if l.to, err = l.create(ctx, exp, tags); err != nil {
 		return err
 	}
@@ -235,6 +243,7 @@ func (l *load) reopen(ctx context.Context, tags []convert.Tag) (err error) {
 	if l.there, err = l.store.list(ctx); err != nil {
 		return err
 	}
+	l.same = !slices.ContainsFunc(l.version(), func(now convert.Tag) bool { return l.was.tags[now.Key] != now.Value })
 	if l.was.tags[convert.TagOrphan] != "" && l.want.tags[convert.TagOrphan] == "" {
 		tags = append(tags, convert.Tag{Key: convert.TagOrphan, Value: "false"})
 	}
@@ -268,10 +277,11 @@ func (l *load) flush(ctx context.Context) error {
 	if l.batch.len() == 0 {
 		return nil
 	}
-	err := l.sink.to.log(ctx, l.to.runID, &l.batch)
+	added, err := l.sink.to.log(ctx, l.to.runID, &l.batch)
 	if isRefusal(err) {
 		return l.bisect(ctx, &l.batch, err)
 	}
+	l.added += added
 	return err
 }
 
@@ -283,11 +293,7 @@ func (l *load) finish(ctx context.Context) error {
 		l.run.State == migrate.Partial || !l.run.Filter.All() {
 		state = convert.StatePartial
 	}
-	var marks []convert.Tag
-	if !l.run.Modified.IsZero() {
-		marks = append(marks, convert.Tag{Key: convert.TagModified, Value: strconv.FormatInt(l.run.Modified.UnixMilli(), 10)})
-	}
-	marks = append(marks, convert.Tag{Key: convert.TagState, Value: state}) // last: nothing after it can be dropped
+	marks := append(l.version(), convert.Tag{Key: convert.TagState, Value: state}) // last: nothing after it can be dropped
 	done := l.to
 	done.tags = map[string]string{convert.TagMultiplier: l.sink.cfg.StepMultiplier.String()}
 	for _, tag := range marks {
@@ -298,6 +304,14 @@ func (l *load) finish(ctx context.Context) error {
 	}
 	l.project.put(l.run.RunRef, done)
 	return nil
+}
+
+// version is the tag with which version of the source a run has; none where the source does not tell.
+func (l *load) version() []convert.Tag {
+	if l.run.Modified.IsZero() {
+		return nil
+	}
+	return []convert.Tag{{Key: convert.TagModified, Value: strconv.FormatInt(l.run.Modified.UnixMilli(), 10)}}
 }
 
 // sourceError marks what went wrong while reading the source: asking the server again would not help.

@@ -140,12 +140,12 @@ func (p *planner) createRun(_ context.Context, exp experiment, run newRun) (targ
 
 func (p *planner) deleteRun(context.Context, string) error { return nil }
 
-func (p *planner) log(_ context.Context, runID string, b *batch) error {
+func (p *planner) log(_ context.Context, runID string, b *batch) (added int64, err error) {
 	p.count(int64(len(b.body(runID))), func(sum *Plan) {
 		sum.Params += int64(len(b.params))
 		sum.Points += int64(len(b.points))
 	})
-	return nil
+	return b.data(), nil
 }
 
 func (p *planner) finish(_ context.Context, runID, _ string, _ *int64, tags []convert.Tag) error {

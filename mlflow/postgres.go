@@ -83,29 +83,32 @@ func (e *postgresEngine) unreachable(err error) error {
 }
 
 // insertPoints copies. If a point is there already, an INSERT sorts out which.
-func (e *postgresEngine) insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) error {
+func (e *postgresEngine) insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) (added int64, err error) {
 	if _, err := conn.ExecContext(ctx, "SAVEPOINT points"); err != nil {
-		return err
+		return 0, err
 	}
-	err := copyPoints(ctx, conn, "metrics", runID, points)
+	err = copyPoints(ctx, conn, "metrics", runID, points)
 	var failed *pgconn.PgError
 	if !errors.As(err, &failed) || failed.Code != uniqueViolation {
-		return err
+		return int64(len(points)), err
 	}
 	for _, statement := range []string{
 		"ROLLBACK TO SAVEPOINT points",
 		"CREATE TEMPORARY TABLE IF NOT EXISTS nexport_points (key text, value float8, timestamp bigint, step bigint, is_nan boolean, run_uuid text) ON COMMIT DELETE ROWS",
 	} {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if err := copyPoints(ctx, conn, "nexport_points", runID, points); err != nil {
-		return err
+		return 0, err
 	}
-	_, err = conn.ExecContext(ctx, `INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid)
+	result, err := conn.ExecContext(ctx, `INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid)
 		SELECT key, value, timestamp, step, is_nan, run_uuid FROM nexport_points ON CONFLICT DO NOTHING`)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 func copyPoints(ctx context.Context, conn *sql.Conn, table, runID string, points []keyedPoint) error {

@@ -251,8 +251,8 @@ func (r *rest) deleteRun(ctx context.Context, runID string) error {
 
 // log calls runs/log-batch. Points have the times of the source, so that sending them again
 // makes no second ones.
-func (r *rest) log(ctx context.Context, runID string, b *batch) error {
-	return r.c.do(ctx, jsonCall("log batch", "mlflow/runs/log-batch", b.body(runID), nil))
+func (r *rest) log(ctx context.Context, runID string, b *batch) (added int64, err error) {
+	return b.data(), r.c.do(ctx, jsonCall("log batch", "mlflow/runs/log-batch", b.body(runID), nil))
 }
 
 // finish calls runs/update, and runs/log-batch for the tags: it is the last request of a run.
@@ -264,7 +264,8 @@ func (r *rest) finish(ctx context.Context, runID, status string, end *int64, tag
 	if err := r.c.postJSON(ctx, "finish run", "mlflow/runs/update", body, nil); err != nil {
 		return err
 	}
-	return r.log(ctx, runID, &batch{tags: tags})
+	_, err := r.log(ctx, runID, &batch{tags: tags})
+	return err
 }
 
 // stored calls runs/get.

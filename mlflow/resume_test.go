@@ -6,9 +6,11 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -353,5 +355,62 @@ func TestDryRunWithoutServer(t *testing.T) {
 	mustPut(t, sink, example())
 	if plan := sink.Plan(); !plan.Unreachable || plan.Runs != 1 || plan.Points != 1507 {
 		t.Errorf("plan %+v", plan)
+	}
+}
+
+// TestPartialAgain loads a run twice that lacks a file: the second load has nothing to add and says so, and what
+// could not be moved it says again. Then the file is there.
+func TestPartialAgain(t *testing.T) {
+	for name, uri := range map[string]string{
+		"rest": mlflowtest.NewServer(t, mlflowtest.Options{}).URL, "sqlite": "sqlite:///" + filepath.Join(t.TempDir(), "mlflow.db"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "sqlite" && testing.Short() {
+				t.Skip("SQLite is slow under the race detector")
+			}
+			run := example()
+			whole := run.Files["k"]
+			delete(run.Files, "k")
+			for i, existed := range []bool{false, true, true} {
+				result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: uri, ArtifactsDir: t.TempDir()}), run)
+				lossy := slices.ContainsFunc(result.Problems, func(p migrate.Problem) bool { return p.Code.Lossy() })
+				if result.Existed != existed || !lossy {
+					t.Errorf("load %d: existed %v, want %v; problems %v", i, result.Existed, existed, result.Problems)
+				}
+			}
+			run.Files["k"] = whole
+			if result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: uri}), run); result.Existed {
+				t.Error("the file came, and the load says that it added nothing")
+			}
+		})
+	}
+}
+
+// TestChangedFile loads a run whose file has other bytes of the same number since it was loaded, whole or in part.
+func TestChangedFile(t *testing.T) {
+	for _, cut := range []bool{false, true} {
+		server := mlflowtest.NewServer(t, mlflowtest.Options{})
+		run := example()
+		run.Info.Modified = time.UnixMilli(start)
+		if cut {
+			server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
+				if strings.HasSuffix(r.URL.Path, "runs/update") {
+					return mlflowtest.Fault{Status: http.StatusBadRequest}
+				}
+				return mlflowtest.Fault{}
+			})
+		}
+		if _, err := put(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run); (err != nil) != cut {
+			t.Fatalf("first load: %v", err)
+		}
+		server.SetFault(nil)
+		run.Files["k"] = []byte("HELLO")
+		run.Info.Modified = run.Info.Modified.Add(time.Hour)
+		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run)
+		for name, body := range server.Runs()[0].Artifacts {
+			if bytes.Equal(body, []byte("hello")) {
+				t.Errorf("cut %v: %s is still the old file", cut, name)
+			}
+		}
 	}
 }

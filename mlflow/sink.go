@@ -112,7 +112,7 @@ func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRea
 	if err != nil {
 		return migrate.Result{Target: l.to.runID}, err
 	}
-	return migrate.Result{Target: l.to.runID, Problems: l.problems}, nil
+	return migrate.Result{Existed: l.existed(), Target: l.to.runID, Problems: l.problems}, nil
 }
 
 // complete reports whether an earlier load finished this run as it is now.

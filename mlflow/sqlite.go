@@ -112,7 +112,7 @@ func sqliteName(path string) string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
-func (e *sqliteEngine) insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) error {
+func (e *sqliteEngine) insertPoints(ctx context.Context, conn *sql.Conn, runID string, points []keyedPoint) (added int64, err error) {
 	return insertRows(ctx, conn, e, `INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES`, `ON CONFLICT DO NOTHING`, len(points), 6,
 		func(args []any, i int) []any {
 			p := &points[i]

@@ -21,6 +21,7 @@ type jsonRun struct {
 	Type string `json:"type"` // "run"
 	jsonRef
 	Outcome    string            `json:"outcome"`
+	Existed    bool              `json:"existed"`
 	Target     string            `json:"target,omitempty"`
 	Attributes int64             `json:"attributes"`
 	Points     int64             `json:"points"`
@@ -42,7 +43,7 @@ func refOf(ref migrate.RunRef) jsonRef {
 
 func runOf(e migrate.Event) jsonRun {
 	run := jsonRun{
-		Type: "run", jsonRef: refOf(e.Run), Outcome: "moved", Target: e.Target,
+		Type: "run", jsonRef: refOf(e.Run), Outcome: "moved", Existed: e.Existed, Target: e.Target,
 		Attributes: e.Totals.Attributes, Points: e.Totals.Points, Files: e.Totals.Files, Bytes: e.Totals.Bytes,
 		Problems: append([]migrate.Problem{}, e.Problems...),
 	}

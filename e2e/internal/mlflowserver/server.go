@@ -57,6 +57,12 @@ func program(environment string) string { return filepath.Join(environment, "bin
 // URL is the tracking URI.
 func (s *Server) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.port) }
 
+// Store is the URI of its database.
+func (s *Server) Store() string { return s.store }
+
+// Dir is where it keeps its log and, unless it was started on another, its database.
+func (s *Server) Dir() string { return s.dir }
+
 // Stop kills the server with all its workers.
 func (s *Server) Stop() {
 	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
