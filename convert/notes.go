@@ -2,6 +2,8 @@ package convert
 
 import (
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/nexport-go/migrate"
 )
@@ -22,11 +24,47 @@ func Merged(path string, kind migrate.Kind, points int64, m Multiplier) migrate.
 		"%d points share a step with another at multiplier %s; their exact steps are in %s", points, m, SidecarName)
 }
 
-// Approximate notes that points of a series are stored as near as the server can: rounded steps,
-// infinities, -0.0, times that are missing or before 1970.
-func Approximate(path string, kind migrate.Kind, points int64) migrate.Problem {
-	return note(path, kind, migrate.CodeApproximate,
-		"%d points have a step, time or value that MLflow cannot hold; the exact ones are in %s", points, SidecarName)
+// Inexact counts the points of a series that are stored as near as the server can, by the reason; a point may have
+// several.
+type Inexact struct {
+	Infinities, Zeros int64 // these are -0.0
+	Steps             int64 // with more digits than the multiplier leaves
+	Times             int64 // missing, or before 1970
+}
+
+// Add counts a point with such a step, time and value.
+func (n *Inexact) Add(exactStep, exactTime bool, value float64) {
+	if !exactStep {
+		n.Steps++
+	}
+	if !exactTime {
+		n.Times++
+	}
+	switch {
+	case math.IsInf(value, 0):
+		n.Infinities++
+	case !ExactValue(value):
+		n.Zeros++
+	}
+}
+
+// Approximate notes what became of such points.
+func Approximate(path string, kind migrate.Kind, points Inexact) migrate.Problem {
+	var parts []string
+	for _, part := range []struct {
+		n    int64
+		what string
+	}{
+		{points.Infinities, "infinities are stored as ±1.797e308"},
+		{points.Zeros, "-0.0 are stored as 0"},
+		{points.Steps, "steps are rounded"},
+		{points.Times, "times are missing or before 1970, and others are stored"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
+		}
+	}
+	return note(path, kind, migrate.CodeApproximate, "%s; the exact points are in %s", strings.Join(parts, ", "), SidecarName)
 }
 
 // Replaced notes that a text has bytes that are not valid UTF-8 or NUL.

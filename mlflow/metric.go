@@ -23,7 +23,8 @@ type metricMover struct {
 	same     map[pointID]struct{} // the points with the step of last, if there are several
 	sum      series
 
-	inexact, merged int64
+	inexact convert.Inexact
+	merged  int64
 	exact           []convert.ExactPoint
 }
 
@@ -51,9 +52,6 @@ func (m *metricMover) add(ctx context.Context, c migrate.Chunk) error {
 		if !exact || again {
 			m.exact = append(m.exact, convert.ExactPoint{Index: m.index, Step: c.Steps[i], Time: c.Times[i], Value: value})
 		}
-		if !exact {
-			m.inexact++
-		}
 		if m.index > 0 && p.step == m.last.step && c.Steps[i] != m.lastStep {
 			m.merged++
 		}
@@ -74,11 +72,15 @@ func (m *metricMover) add(ctx context.Context, c migrate.Chunk) error {
 	return nil
 }
 
-// convert gives the point as MLflow takes it, and whether it is all of it.
+// convert gives the point as MLflow takes it, and whether it is all of it; if not, it counts why.
 func (m *metricMover) convert(step migrate.Step, ms int64, value float64) (point, bool) {
 	whole, exactStep, _ := m.l.sink.cfg.StepMultiplier.Step(step)
 	time, exactTime := convert.MetricTime(ms, m.l.start, m.index)
-	return point{whole, time, value}, exactStep && exactTime && convert.ExactValue(value)
+	exact := exactStep && exactTime && convert.ExactValue(value)
+	if !exact {
+		m.inexact.Add(exactStep, exactTime, value)
+	}
+	return point{whole, time, value}, exact
 }
 
 // repeats reports whether the server would take p for a point before it: it keeps equal ones once.
@@ -102,7 +104,7 @@ func (m *metricMover) flushExact() {
 func (m *metricMover) end(context.Context) error {
 	m.line.Points = m.index
 	m.l.sidecar.write(convert.AppendAttribute(nil, m.line))
-	if m.inexact > 0 {
+	if m.inexact != (convert.Inexact{}) {
 		m.l.note(convert.Approximate(m.line.Path, m.line.Kind, m.inexact))
 	}
 	if m.merged > 0 {
