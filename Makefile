@@ -32,7 +32,7 @@ fetch: ## what tests need from elsewhere
 
 # The end-to-end tests wait a lot, so the others run beside them.
 all: fetch ## all tests, end to end first
-	$(E2E) go test -count=1 -timeout 60m ./e2e/... $$(go list ./... | grep -v /e2e)
+	$(E2E) go test -count=1 -timeout 60m -parallel 4 ./e2e/... $$(go list ./... | grep -v /e2e)
 
 short: ## what needs no Python and little time
 	go test -short $$(go list ./... | grep -v /e2e)
@@ -53,7 +53,7 @@ cross: ## the static binary for other platforms
 	done
 
 e2e: fetch ## load into real MLflow servers and databases of both lines and read everything back
-	$(E2E) go test -count=1 -timeout 60m ./e2e/... ./mlflow/internal/schema
+	$(E2E) go test -count=1 -timeout 60m -parallel 4 ./e2e/... ./mlflow/internal/schema
 
 bench: venv postgres ## figures, as ratios of one run
 	go test -run '^$$' -bench . -benchmem ./parquetstore ./convert ./mlflow

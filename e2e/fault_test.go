@@ -22,6 +22,7 @@ const (
 // load says that all is moved: then all is there, and nothing twice.
 func TestFaultyServer(t *testing.T) {
 	url := sharedServer(t, envMLflow3, false)
+	t.Parallel()
 	for seed := uint64(1); seed <= 4; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			a := plain(t, faultShape, fmt.Sprintf("faulty %d/", seed))
@@ -41,6 +42,7 @@ func TestFaultyServer(t *testing.T) {
 // request can go wrong, where it matters what reached the server.
 func TestEachFault(t *testing.T) {
 	url := sharedServer(t, envMLflow3, false)
+	t.Parallel()
 	for f := none + 1; f < faults; f++ {
 		t.Run(fmt.Sprint("fault ", f), func(t *testing.T) {
 			a := plain(t, "2x2x10", fmt.Sprintf("fault %d/", f))
@@ -90,6 +92,7 @@ func loadUntilMoved(t *testing.T, a archiveDirs, url string) int {
 // finish.
 func TestKilled(t *testing.T) {
 	url := sharedServer(t, envMLflow3, false)
+	t.Parallel()
 	total := countRequests(t, url)
 	for name, signal := range map[string]os.Signal{"kill": syscall.SIGKILL, "interrupt": syscall.SIGINT} {
 		for seed := uint64(1); seed <= 3; seed++ {
@@ -154,6 +157,7 @@ func killedLoad(t *testing.T, a archiveDirs, url string, at int, signal os.Signa
 
 // TestServerRestart crashes the server in the middle of a load and starts it again.
 func TestServerRestart(t *testing.T) {
+	t.Parallel()
 	s := ownServer(t, envMLflow3)
 	a := plain(t, faultShape, "restart/")
 	restart := make(chan struct{})

@@ -30,7 +30,7 @@ type place struct {
 
 var targets = []target{
 	{"mlflow3", envMLflow3, true, true, overREST(envMLflow3, false)},
-	{"mlflow2", envMLflow2, false, true, overREST(envMLflow2, false)},
+	{"mlflow2", envMLflow2, true, true, overREST(envMLflow2, false)},
 	{"mlflow3 local artifacts", envMLflow3, false, false, overREST(envMLflow3, true)},
 	{"new sqlite", envMLflow3, true, false, newSQLite}, // TestSameAsREST has the made one in such a database
 	{"new postgres", envMLflow3, false, true, newPostgres},
