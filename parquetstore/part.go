@@ -53,17 +53,14 @@ type openPart struct {
 
 // openFile opens a part below root and checks its footer.
 func openFile(root *os.Root, path string) (p *openPart, err error) {
-	f, err := root.Open(path)
+	f, err := openRegular(root, path)
 	if name, swapped := strings.CutSuffix(path, temporary); swapped && errors.Is(err, fs.ErrNotExist) {
-		f, err = root.Open(name) // it has got its name meanwhile
+		f, err = openRegular(root, name) // it has got its name meanwhile
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open part: %w", err)
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = corrupt("%s is not a file", path)
-	}
 	if err != nil {
 		f.Close()
 		return nil, err
