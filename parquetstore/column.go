@@ -11,7 +11,7 @@ import (
 const (
 	present byte = iota
 	absent       // null
-	strange      // there, but does not fit its Go type; column.strange has its text
+	strange      // there, but does not fit its Go type; its word is where in column.strange its text is
 )
 
 // column is a cursor over one column of one row group. Values come out as words (any number: the
@@ -31,7 +31,7 @@ type column struct {
 
 	src     source
 	dict    dictionary
-	strange string // text of the last strange value
+	strange []string // texts of the strange values that readWords has met
 }
 
 // source holds the values of one page, in the form that its encoding gives.
@@ -172,8 +172,9 @@ func (c *column) stretch(limit int) (has bool, n int, err error) {
 	return level == uint32(c.leaf.maxDef), n, nil
 }
 
-// readWords reads the next len(dst) rows.
+// readWords reads the next len(dst) rows. The texts of strange values are those of this call.
 func (c *column) readWords(dst []int64, states []byte) error {
+	c.strange = c.strange[:0]
 	for len(dst) > 0 {
 		has, n, err := c.stretch(len(dst))
 		if err != nil {
