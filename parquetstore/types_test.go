@@ -255,6 +255,9 @@ func TestWrongTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(sum.Problems[0].Text, migrate.ErrCorrupt.Error()) {
+		t.Errorf("called damaged: %v", sum.Problems)
+	}
 	if len(sum.Problems) != 1 || !strings.Contains(sum.Problems[0].Text, "timestamp has type DOUBLE") && !strings.Contains(sum.Problems[0].Text, "step has type") {
 		t.Errorf("problems %v", sum.Problems)
 	}

@@ -102,7 +102,7 @@ func (c *column) loadValues(enc parquet.Encoding, b []byte, limit int) (err erro
 		}
 		s.raw = unsplit(b, c.leaf.width)
 	default:
-		return fmt.Errorf("unknown encoding %v", enc)
+		return unsupportedf("has the encoding %d (%v), which this program cannot read: the file is of a newer writer, or damaged; rewrite it with another tool", int(enc), enc)
 	}
 	c.src = s
 	return err
