@@ -124,7 +124,10 @@ func (p *pass) fileChunk(c *migrate.Chunk, paths []string) {
 // fileRef describes a file; ok is false if it is not there.
 func (p *pass) fileRef(c migrate.Chunk, i int, key string) (ref migrate.FileRef, ok bool) {
 	if key == "" {
-		return p.pathless(c.Path, c.Kind)
+		if ref, ok = p.pathless(c.Path, c.Kind); !ok {
+			p.reader.noteFile(c, i, key, errNameless)
+		}
+		return ref, ok
 	}
 	size, err := p.reader.stat(key)
 	if err != nil {
@@ -134,6 +137,8 @@ func (p *pass) fileRef(c migrate.Chunk, i int, key string) (ref migrate.FileRef,
 	p.noteShared(c, key)
 	return p.reader.fileRef(c, key, size), true
 }
+
+var errNameless = fmt.Errorf("the archive names no file: %w", migrate.ErrNotFound)
 
 func (r *reader) noteFile(c migrate.Chunk, i int, key string, err error) {
 	code, at := migrate.CodeUnreadable, ""

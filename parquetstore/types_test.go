@@ -245,6 +245,19 @@ func TestPointsWithoutValue(t *testing.T) {
 	})
 }
 
+// TestNamelessFiles tells of points whose path is empty.
+func TestNamelessFiles(t *testing.T) {
+	data := t.TempDir()
+	writeParquet(t, filepath.Join(data, "ws_proj", "part_0.parquet"), options{}, id("r"),
+		row{project: project, run: "r", path: "img", kind: "file_series", step: 1_000_000, time: 1, file: ""},
+		row{project: project, run: "r", path: "img", kind: "file_series", step: 2_000_000, time: 1, file: ""})
+	_, problems := read(t, open(t, data, t.TempDir()), "r")
+	equal(t, problems, []string{
+		"img: step 1: the archive names no file: not found (missing)",
+		"img: step 2: the archive names no file: not found (missing)",
+	})
+}
+
 func TestWrongTypes(t *testing.T) {
 	data := t.TempDir()
 	writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), arrow.BinaryTypes.String, stamps(arrow.Second, 1), float64s(1))
