@@ -11,7 +11,7 @@ import (
 const (
 	present byte = iota
 	absent       // null
-	strange      // there, but does not fit its Go type; column.strange has its text
+	strange      // there, but does not fit its Go type; its word is where in column.strange its text is
 )
 
 // column is a cursor over one column of one row group. Values come out as words (any number: the
@@ -31,7 +31,7 @@ type column struct {
 
 	src     source
 	dict    dictionary
-	strange string // text of the last strange value
+	strange []string // texts of the strange values that readWords has met
 }
 
 // source holds the values of one page, in the form that its encoding gives.
@@ -70,12 +70,12 @@ func (c *column) page() error {
 	for c.left == 0 {
 		if !c.pages.Next() {
 			if err := c.pages.Err(); err != nil {
-				return corrupt("column %s: %v", c.name, err)
+				return inColumn(c.name, err)
 			}
 			return corrupt("column %s has fewer rows than the footer says", c.name)
 		}
 		if err := c.load(c.pages.Page()); err != nil {
-			return corrupt("column %s: %v", c.name, err)
+			return inColumn(c.name, err)
 		}
 	}
 	return nil
@@ -117,7 +117,7 @@ func (c *column) levelsV1(p *file.DataPageV1) (rest []byte, err error) {
 			continue
 		}
 		if l.enc != parquet.Encodings.RLE {
-			return nil, corrupt("level encoding %v", l.enc)
+			return nil, unsupportedf("has levels in the encoding %v, which this program cannot read; rewrite the file with another tool", l.enc)
 		}
 		if len(rest) < 4 {
 			return nil, errShort
@@ -172,8 +172,9 @@ func (c *column) stretch(limit int) (has bool, n int, err error) {
 	return level == uint32(c.leaf.maxDef), n, nil
 }
 
-// readWords reads the next len(dst) rows.
+// readWords reads the next len(dst) rows. The texts of strange values are those of this call.
 func (c *column) readWords(dst []int64, states []byte) error {
+	c.strange = c.strange[:0]
 	for len(dst) > 0 {
 		has, n, err := c.stretch(len(dst))
 		if err != nil {
@@ -182,7 +183,7 @@ func (c *column) readWords(dst []int64, states []byte) error {
 		if !has {
 			fillAbsent(dst[:n], states[:n])
 		} else if err := c.words(dst[:n], states[:n]); err != nil {
-			return corrupt("column %s: %v", c.name, err)
+			return inColumn(c.name, err)
 		}
 		dst, states = dst[n:], states[n:]
 	}
@@ -209,7 +210,7 @@ func (c *column) readStrings(dst []string, states []byte) error {
 				continue
 			}
 			if dst[i], err = c.str(); err != nil {
-				return corrupt("column %s: %v", c.name, err)
+				return inColumn(c.name, err)
 			}
 			states[i] = present
 		}
@@ -231,7 +232,7 @@ func (c *column) key(limit int) (id int32, n int, err error) {
 		// Not worth a look ahead: one value, the rest of the stretch again.
 		s, err := c.str()
 		if err != nil {
-			return 0, 0, corrupt("column %s: %v", c.name, err)
+			return 0, 0, inColumn(c.name, err)
 		}
 		c.unread(n - 1)
 		return c.intern.id(s), 1, nil
@@ -241,7 +242,7 @@ func (c *column) key(limit int) (id int32, n int, err error) {
 		err = errIndex
 	}
 	if err != nil {
-		return 0, 0, corrupt("column %s: %v", c.name, err)
+		return 0, 0, inColumn(c.name, err)
 	}
 	c.unread(n - m)
 	return c.dict.keys[value], m, nil
@@ -285,7 +286,7 @@ func (c *column) skip(n int) error {
 		}
 		if has {
 			if err := c.pass(m); err != nil {
-				return corrupt("column %s: %v", c.name, err)
+				return inColumn(c.name, err)
 			}
 		}
 		n -= m
@@ -313,7 +314,7 @@ func (c *column) readList(take func(has bool) error) (has bool, err error) {
 			continue // null or empty
 		}
 		if err := c.takeElement(int16(c.defNext) == c.leaf.maxDef, take); err != nil {
-			return false, corrupt("column %s: %v", c.name, err)
+			return false, inColumn(c.name, err)
 		}
 	}
 }
@@ -336,12 +337,12 @@ func (c *column) peek() (more bool, err error) {
 	for c.left == 0 {
 		if !c.pages.Next() {
 			if err := c.pages.Err(); err != nil {
-				return false, corrupt("column %s: %v", c.name, err)
+				return false, inColumn(c.name, err)
 			}
 			return false, nil
 		}
 		if err := c.load(c.pages.Page()); err != nil {
-			return false, corrupt("column %s: %v", c.name, err)
+			return false, inColumn(c.name, err)
 		}
 	}
 	c.repNext, c.defNext = 0, 0

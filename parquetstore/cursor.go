@@ -108,10 +108,10 @@ func (c *cursor) list(id, row int, take func(col *column, has bool) error) (has 
 	return has, nil
 }
 
-// strangeText is the text of the last value of a column that did not fit.
-func (c *cursor) strangeText(id int) string {
+// strange are the texts of the values that did not fit when a column was last read, by their words.
+func (c *cursor) strange(id int) []string {
 	if c.cols[id] == nil {
-		return ""
+		return nil
 	}
 	return c.cols[id].strange
 }

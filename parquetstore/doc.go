@@ -21,7 +21,9 @@
 // counted in a note. Rows that older versions wrote interleaved are sorted out, so that the chunks
 // of an attribute are adjacent and in step order. Damaged and missing parts, missing files, what is
 // not as a manifest says, and rows that cannot be understood are Problems of their run, and all else
-// is read.
+// is read. Lost rows of an attribute are counted, and the first different ones are named. What this
+// package does not support, such as encryption, is a Problem too; as an error it matches
+// errors.ErrUnsupported and not migrate.ErrCorrupt.
 //
 // # Writing
 //

@@ -1,12 +1,16 @@
 package parquetstore
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	migrate "github.com/nexport-go/migrate"
 )
 
 // packRuns writes values as a hybrid: runs of eight or more as such, the rest bit-packed.
@@ -167,6 +171,32 @@ func TestUnsplit(t *testing.T) {
 	if diff := cmp.Diff(plain, unsplit(split, 8)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestUnknownEncoding is not told as damage.
+func TestUnknownEncoding(t *testing.T) {
+	err := inColumn("step", (&column{}).loadValues(23, nil, 1))
+	if !errors.Is(err, errors.ErrUnsupported) || errors.Is(err, migrate.ErrCorrupt) || !strings.Contains(err.Error(), "column step has the encoding 23 ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// FuzzLZ4 decodes any bytes: no panic but the one that says damage, and never more than there is room for.
+func FuzzLZ4(f *testing.F) {
+	f.Add([]byte{0x30, 'a', 'b', 'c'}, uint16(3))
+	f.Add([]byte{0x1f, 'a', 1, 0, 255, 0}, uint16(300))
+	f.Fuzz(func(t *testing.T, b []byte, size uint16) {
+		room := make([]byte, int(size)+8)
+		_ = guard(func() error {
+			if got := (lz4Raw{}).Decode(room[:size:size], b); len(got) > int(size) {
+				t.Errorf("%d bytes in room for %d", len(got), size)
+			}
+			return nil
+		})
+		if !bytes.Equal(room[size:], make([]byte, 8)) {
+			t.Error("wrote beyond its room")
+		}
+	})
 }
 
 func TestParsePart(t *testing.T) {

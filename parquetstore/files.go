@@ -77,12 +77,12 @@ func listBelow(root *os.Root, dir, key string) (keys []string, err error) {
 	if root == nil {
 		return nil, fs.ErrNotExist
 	}
-	below, err := root.OpenRoot(dir)
+	below, err := openDir(root, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer below.Close()
-	set, err := below.OpenRoot(key)
+	set, err := openDir(below, key)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,10 @@ func (p *pass) fileChunk(c *migrate.Chunk, paths []string) {
 // fileRef describes a file; ok is false if it is not there.
 func (p *pass) fileRef(c migrate.Chunk, i int, key string) (ref migrate.FileRef, ok bool) {
 	if key == "" {
-		return p.pathless(c.Path, c.Kind)
+		if ref, ok = p.pathless(c.Path, c.Kind); !ok {
+			p.reader.noteFile(c, i, key, errNameless)
+		}
+		return ref, ok
 	}
 	size, err := p.reader.stat(key)
 	if err != nil {
@@ -134,6 +137,8 @@ func (p *pass) fileRef(c migrate.Chunk, i int, key string) (ref migrate.FileRef,
 	p.noteShared(c, key)
 	return p.reader.fileRef(c, key, size), true
 }
+
+var errNameless = fmt.Errorf("the archive names no file: %w", migrate.ErrNotFound)
 
 func (r *reader) noteFile(c migrate.Chunk, i int, key string, err error) {
 	code, at := migrate.CodeUnreadable, ""
@@ -199,7 +204,7 @@ func (r *reader) openKey(key string) (*os.File, error) {
 	var err error
 	for _, dir := range r.fileDirs() {
 		var f *os.File
-		if f, err = openRegular(r.store.files, dir, key); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		if f, err = openBelow(r.store.files, dir, key); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
 	}
@@ -233,25 +238,43 @@ func (r *reader) fileDirs() []string {
 	return []string{home}
 }
 
-// openRegular opens key below dir, which is below root.
-func openRegular(root *os.Root, dir, key string) (*os.File, error) {
-	below, err := root.OpenRoot(dir)
+// openBelow opens a regular file below dir, which is below root.
+func openBelow(root *os.Root, dir, key string) (*os.File, error) {
+	below, err := openDir(root, dir)
 	if err != nil {
 		return nil, fmt.Errorf("file %q: %w", key, err)
 	}
 	defer below.Close()
-	info, err := below.Stat(key)
-	if err != nil {
-		return nil, fmt.Errorf("file %q: %w", key, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("file %q: refused, it is not a regular file", key)
-	}
-	f, err := below.Open(key)
+	f, err := openRegular(below, key)
 	if err != nil {
 		return nil, fmt.Errorf("file %q: %w", key, err)
 	}
 	return f, nil
+}
+
+// openRegular opens a regular file. It looks before it opens: to open a named pipe is to wait for
+// somebody who writes to it.
+func openRegular(root *os.Root, name string) (*os.File, error) {
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is refused: it is not a regular file", name)
+	}
+	return root.Open(name)
+}
+
+// openDir opens a directory, and nothing else, for the same reason.
+func openDir(root *os.Root, name string) (*os.Root, error) {
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%q is refused: it is not a directory", name)
+	}
+	return root.OpenRoot(name)
 }
 
 // addTwins collects the files of the runs whose files may have the same names.

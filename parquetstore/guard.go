@@ -1,6 +1,7 @@
 package parquetstore
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
@@ -24,6 +25,26 @@ func guard(f func() error) (err error) {
 // corrupt is an error that matches ErrCorrupt.
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, migrate.ErrCorrupt)...)
+}
+
+// unsupported is what a sound file has and this program cannot read. It matches errors.ErrUnsupported
+// and not ErrCorrupt: another copy of the file would not help.
+type unsupported string
+
+func (u unsupported) Error() string { return string(u) }
+
+func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
+
+func unsupportedf(format string, args ...any) error {
+	return unsupported(fmt.Sprintf(format, args...))
+}
+
+// inColumn says where err is. All but what is not supported is damage.
+func inColumn(name string, err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("column %s %w", name, err)
+	}
+	return corrupt("column %s: %v", name, err)
 }
 
 // limited refuses allocations larger than the largest column chunk, which no honest page needs. Its

@@ -123,7 +123,7 @@ func (m *Manifest) info() migrate.RunInfo {
 
 // readManifest reads a manifest below root. The error matches fs.ErrNotExist or ErrCorrupt.
 func readManifest(root *os.Root, name string) (*Manifest, error) {
-	f, err := root.Open(name)
+	f, err := openRegular(root, name)
 	if err != nil {
 		return nil, fmt.Errorf("open manifest: %w", err)
 	}

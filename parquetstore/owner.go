@@ -65,7 +65,7 @@ func holdsParts(data *os.Root) bool {
 
 // readOwner is empty if there is no mark.
 func readOwner(root *os.Root) (string, error) {
-	f, err := root.Open(ownerName)
+	f, err := openRegular(root, ownerName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -1,8 +1,10 @@
 package parquetstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/metadata"
 )
@@ -53,17 +56,14 @@ type openPart struct {
 
 // openFile opens a part below root and checks its footer.
 func openFile(root *os.Root, path string) (p *openPart, err error) {
-	f, err := root.Open(path)
+	f, err := openRegular(root, path)
 	if name, swapped := strings.CutSuffix(path, temporary); swapped && errors.Is(err, fs.ErrNotExist) {
-		f, err = root.Open(name) // it has got its name meanwhile
+		f, err = openRegular(root, name) // it has got its name meanwhile
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open part: %w", err)
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = corrupt("%s is not a file", path)
-	}
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -83,6 +83,9 @@ func (p *openPart) readFooter(f *os.File) (err error) {
 	props.BufferedStreamEnabled = true // a column chunk may be larger than memory
 	props.BufferSize = 64 << 10
 	if p.reader, err = file.NewParquetReader(f, file.WithReadProps(props)); err != nil {
+		if encryptedFooter(f, p.size) {
+			return unsupported("the file " + errEncrypted.Error())
+		}
 		return corrupt("not a whole Parquet file (%v)", err)
 	}
 	if p.leaves, err = leaves(p.reader.MetaData().Schema); err != nil {
@@ -101,6 +104,15 @@ func (p *openPart) readFooter(f *os.File) (err error) {
 		return corrupt("footer says %d rows, its row groups %d", p.reader.NumRows(), rows)
 	}
 	return nil
+}
+
+const errEncrypted = unsupported("is encrypted, which this program cannot read; write it without encryption")
+
+// encryptedFooter reports whether a file ends as those do whose footer is encrypted.
+func encryptedFooter(f io.ReaderAt, size int64) bool {
+	var end [4]byte
+	_, err := f.ReadAt(end[:], max(size-4, 0))
+	return err == nil && string(end[:]) == "PARE"
 }
 
 // largestChunk is the size of the largest column chunk that is of use, once decompressed.
@@ -132,8 +144,11 @@ func (p *openPart) chunk(group, id int) (*metadata.ColumnChunkMetaData, error) {
 		return nil, nil
 	}
 	c, err := p.reader.MetaData().RowGroup(group).ColumnChunk(l.index)
+	if err == nil || p.reader.MetaData().IsSetEncryptionAlgorithm() { // then the metadata may be encrypted too
+		err = cmp.Or(unreadable(c), err)
+	}
 	if err != nil {
-		return nil, corrupt("column %s: %v", colNames[id], err)
+		return nil, inColumn(colNames[id], err)
 	}
 	start := c.DataPageOffset()
 	if c.HasDictionaryPage() && c.DictionaryPageOffset() > 0 {
@@ -148,6 +163,25 @@ func (p *openPart) chunk(group, id int) (*metadata.ColumnChunkMetaData, error) {
 	return c, nil
 }
 
+// unreadable says what about a column this program does not support. It is nil if nothing is.
+func unreadable(c *metadata.ColumnChunkMetaData) error {
+	if c == nil || c.CryptoMetadata() != nil {
+		return errEncrypted
+	}
+	codec := c.Compression()
+	if _, err := compress.GetCodec(codec); err != nil {
+		return unsupportedf("is compressed with %s, which this program cannot read; rewrite the file with zstd or snappy", codecName(codec))
+	}
+	return nil
+}
+
+func codecName(c compress.Compression) string {
+	if name := c.String(); name != "<UNSET>" {
+		return name
+	}
+	return fmt.Sprintf("method %d", int(c))
+}
+
 // column opens a column, nil if the file lacks it. Call it, and all that reads, inside guard.
 func (p *openPart) column(group, id int) (*column, error) {
 	meta, err := p.chunk(group, id)
@@ -156,7 +190,7 @@ func (p *openPart) column(group, id int) (*column, error) {
 	}
 	pages, err := p.reader.RowGroup(group).GetColumnPageReader(p.leaves[id].index)
 	if err != nil {
-		return nil, corrupt("column %s: %v", colNames[id], err)
+		return nil, inColumn(colNames[id], err)
 	}
 	pages.SetMaxPageHeaderSize(maxPageHeader)
 	c := &column{name: colNames[id], leaf: p.leaves[id], pages: pages}

@@ -211,8 +211,7 @@ func (p *pass) at(s span) (*cursor, error) {
 	return p.cursor, nil
 }
 
-// damaged notes that rows of an attribute cannot be read.
-func (p *pass) damaged(a *attr, s span, err error) {
-	p.reader.notef(a.path, a.kind, migrate.CodeUnreadable, "part %q, row group %d: %v",
-		p.reader.run.parts[s.part].path, s.group, err)
+// place says where rows could not be read.
+func (p *pass) place(s span, err error) string {
+	return groupError(p.reader.run.parts[s.part], int(s.group), err).Error()
 }

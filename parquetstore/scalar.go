@@ -25,6 +25,8 @@ func (p *pass) scalar(a *attr) error {
 		p.reader.notef(a.path, a.kind, migrate.CodeUnreadable, "the archive has %d rows for one value; only the first %d are read", a.rows, most)
 	}
 	var values []scalarValue
+	var lost losses
+	defer func() { p.reader.noteLosses(a, &lost) }()
 	for _, s := range a.spans {
 		for row := range min(int(s.n), most) {
 			most--
@@ -41,7 +43,9 @@ func (p *pass) scalar(a *attr) error {
 			})
 			switch {
 			case err != nil:
-				p.damaged(a, s, err)
+				lost.rows.add(1, p.place(s, err))
+			case value.odd != "":
+				lost.odd.add(1, value.odd)
 			case value.none() && !p.reader.mayBePathless(a.path, a.kind):
 				p.noScalar(a)
 			default:
@@ -114,6 +118,7 @@ func wasDouble(n int64) bool {
 type scalarValue struct {
 	values migrate.Values
 	file   string
+	odd    string // what it is if it cannot be held
 }
 
 func (v scalarValue) none() bool { return v.values == nil && v.file == "" }
@@ -152,8 +157,11 @@ func readWord(cur *cursor, row int, c class) (scalarValue, error) {
 	var word [1]int64
 	var state [1]byte
 	col := map[class]int{classFloat: colFloat, classInt: colInt, classBool: colBool, classTime: colDatetime}[c]
-	if err := cur.words(col, row, word[:], state[:]); err != nil || state[0] != present {
+	if err := cur.words(col, row, word[:], state[:]); err != nil || state[0] == absent {
 		return scalarValue{}, err
+	}
+	if state[0] == strange {
+		return scalarValue{odd: cur.strange(col)[word[0]]}, nil
 	}
 	var v migrate.Values
 	switch c {

@@ -61,7 +61,7 @@ func leaves(s *schema.Schema) (found [numCols]leaf, err error) {
 	for i := range s.NumColumns() {
 		c := s.Column(i)
 		id := columnID(c.ColumnPath())
-		if id < 0 || found[id].index >= 0 {
+		if id < 0 || found[id].index >= 0 || allNull(c) {
 			continue
 		}
 		if found[id], err = newLeaf(id, i, c); err != nil {
@@ -74,6 +74,12 @@ func leaves(s *schema.Schema) (found [numCols]leaf, err error) {
 		}
 	}
 	return found, nil
+}
+
+// allNull reports whether a column has the type that pandas and others give to one without any value.
+func allNull(c *schema.Column) bool {
+	_, null := c.LogicalType().(schema.NullLogicalType)
+	return null
 }
 
 func columnID(path parquet.ColumnPath) int {
@@ -104,7 +110,7 @@ func newLeaf(id, index int, c *schema.Column) (leaf, error) {
 	lists := map[int]bool{colSet: true, colHistEdges: true, colHistValues: true}
 	ok := l.setConversion(id, c) && (l.maxRep == 1) == lists[id] && l.maxRep <= 1
 	if !ok {
-		return l, corrupt("column %s has type %v (%v), which is not that of an archive", c.Path(), l.typ, c.LogicalType())
+		return l, unsupportedf("column %s has type %v (%v), which is not that of an archive; rewrite the file with the types of one", c.Path(), l.typ, c.LogicalType())
 	}
 	if l.maxRep == 1 {
 		l.listDef = listLevel(c.SchemaNode())
@@ -132,6 +138,10 @@ func (l *leaf) setConversion(id int, c *schema.Column) bool {
 	case colTime, colDatetime:
 		return l.setTime(c.LogicalType())
 	case colInt:
+		if l.typ == parquet.Types.Double {
+			l.convert, l.text = intOfDouble, notWhole
+			return true
+		}
 		return l.typ == parquet.Types.Int64 || l.typ == parquet.Types.Int32
 	case colFloat, colHistEdges, colHistValues:
 		if l.typ == parquet.Types.Float {
@@ -211,6 +221,20 @@ func (l *leaf) setStep(c *schema.Column) bool {
 	return scale >= 0 && scale <= 38
 }
 
+// intOfDouble is for integers that went through pandas, which has doubles where one may be null. It
+// refuses those that a double may have changed.
+func intOfDouble(word int64) (int64, bool) {
+	f := math.Float64frombits(uint64(word))
+	if !(math.Abs(f) <= 1<<53) || f != math.Trunc(f) {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+func notWhole(word int64) string {
+	return fmt.Sprintf("%v is not a whole number that a column of doubles holds exactly", math.Float64frombits(uint64(word)))
+}
+
 // stepOfDouble refuses what is not a number of millionths as near as a double can say it.
 func stepOfDouble(word int64) (int64, bool) {
 	f := math.Float64frombits(uint64(word))
@@ -218,8 +242,17 @@ func stepOfDouble(word int64) (int64, bool) {
 	return int64(s), ok && float64(s)/float64(migrate.StepUnit) == f
 }
 
+// maxDecimal is the bytes of the widest decimal that other tools know.
+const maxDecimal = 32
+
 // stepOfBytes converts a big-endian decimal of any length.
 func stepOfBytes(raw []byte, scale int32) (int64, string, bool) {
+	if len(raw) > 8 {
+		raw = withoutSign(raw)
+	}
+	if len(raw) > maxDecimal {
+		return 0, fmt.Sprintf("of %d bytes", len(raw)), false
+	}
 	if len(raw) <= 8 && len(raw) > 0 {
 		word := int64(int8(raw[0]))
 		for _, b := range raw[1:] {
@@ -239,6 +272,14 @@ func stepOfBytes(raw []byte, scale int32) (int64, string, bool) {
 		}
 	}
 	return rescaleBig(n, scale)
+}
+
+// withoutSign cuts off leading bytes that only repeat the sign.
+func withoutSign(raw []byte) []byte {
+	for len(raw) > 1 && (raw[0] == 0 && raw[1] < 0x80 || raw[0] == 0xff && raw[1] >= 0x80) {
+		raw = raw[1:]
+	}
+	return raw
 }
 
 // rescaleBig is for values that only fit once their scale is brought down to six.

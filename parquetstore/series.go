@@ -24,6 +24,7 @@ type points struct {
 	seen   int          // points so far, with those yielded before
 	last   migrate.Step // the largest step so far
 	broken bool         // not in step order
+	lost   losses
 }
 
 func (b *points) len() int { return len(b.steps) }
@@ -77,6 +78,7 @@ func (p *pass) gather(series []*attr) error {
 		p.read(l.span, batches[l.of], buf, func() {})
 	}
 	for i, b := range batches {
+		p.reader.noteLosses(b.attr, &b.lost)
 		p.flush(b)
 		batches[i] = nil
 		if p.ended {
@@ -93,6 +95,7 @@ func (p *pass) large(a *attr) error {
 		return err
 	}
 	b, buf := &points{attr: a}, &rowBuffer{}
+	defer func() { p.reader.noteLosses(a, &b.lost) }()
 	for _, s := range a.spans {
 		if p.ctx.Err() != nil {
 			return context.Cause(p.ctx)
@@ -172,7 +175,7 @@ func (p *pass) read(s span, b *points, buf *rowBuffer, more func()) {
 			return p.readSome(cur, int(s.start)+row, n, b, buf)
 		})
 		if err != nil {
-			p.damaged(b.attr, s, err)
+			b.lost.rows.add(int(s.n)-row, p.place(s, err))
 			return
 		}
 		more()
@@ -183,7 +186,6 @@ func (p *pass) readSome(cur *cursor, row, n int, b *points, buf *rowBuffer) erro
 	if err := cur.words(colStep, row, buf.steps[:n], buf.stepStates[:n]); err != nil {
 		return err
 	}
-	strangeStep := cur.strangeText(colStep)
 	if err := cur.words(colTime, row, buf.times[:n], buf.timeStates[:n]); err != nil {
 		return err
 	}
@@ -210,7 +212,7 @@ func (p *pass) readSome(cur *cursor, row, n int, b *points, buf *rowBuffer) erro
 	if classOf(b.attr.kind) == classFloat && b.appendFloats(buf, n) {
 		return nil
 	}
-	p.keepRows(b, buf, hists, n, strangeStep)
+	p.keepRows(b, buf, hists, n, cur.strange(colStep))
 	return nil
 }
 
@@ -243,8 +245,8 @@ func grow[T any](s []T, n int, a *attr) []T {
 	return slices.Grow(s, n)[:len(s)+n]
 }
 
-// keepRows appends those of the rows that are points.
-func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n int, strangeStep string) {
+// keepRows appends those of the rows that are points. strangeSteps are the texts of strange ones.
+func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n int, strangeSteps []string) {
 	a := b.attr
 	for i := range n {
 		hasStep, hasTime, hasValue := buf.stepStates[i] != absent, buf.timeStates[i] == present, buf.valStates[i] == present
@@ -257,7 +259,7 @@ func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n 
 			continue
 		}
 		if buf.stepStates[i] == strange {
-			p.reader.notef(a.path, a.kind, migrate.CodeUnreadable, "the point at step %s is left out: steps must be below 9.2e12 and have at most six decimals", strangeStep)
+			b.lost.steps.add(1, strangeSteps[buf.steps[i]])
 			continue
 		}
 		if !hasStep {
@@ -272,14 +274,14 @@ func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n 
 			b.floats = append(b.floats, v)
 		case classHist:
 			if !hasValue {
-				p.noValue(a)
+				b.noValue(buf, i)
 				continue
 			}
 			b.hists = append(b.hists, hists[i])
 			b.bytes += 16 * len(hists[i].Edges)
 		default:
 			if !hasValue && !p.reader.mayBePathless(a.path, a.kind) {
-				p.noValue(a)
+				b.noValue(buf, i)
 				continue
 			}
 			b.texts = append(b.texts, buf.texts[i]) // empty if there is none
@@ -289,8 +291,13 @@ func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n 
 	}
 }
 
-func (p *pass) noValue(a *attr) {
-	p.reader.notef(a.path, a.kind, migrate.CodeMissing, "there are points with a time but without a value")
+// noValue counts a row that has a time but no value.
+func (b *points) noValue(buf *rowBuffer, i int) {
+	name := "none"
+	if buf.stepStates[i] == present {
+		name = migrate.Step(buf.steps[i]).String()
+	}
+	b.lost.values.add(1, name)
 }
 
 // flush yields what is gathered, in step order.
@@ -313,7 +320,7 @@ func (p *pass) flush(b *points) {
 		}
 		p.send(c)
 	}
-	*b = points{attr: b.attr, seen: b.seen, last: b.last}
+	*b = points{attr: b.attr, seen: b.seen, last: b.last, lost: b.lost}
 }
 
 // cut takes the first n of s, so that appending to them does not touch the others.

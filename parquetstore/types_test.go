@@ -165,11 +165,97 @@ func TestStrangeSteps(t *testing.T) {
 			chunks, problems := read(t, open(t, data, ""), "r")
 			equal(t, chunks[0].Steps, []migrate.Step{1_000_000, 2_000_000})
 			equal(t, chunks[0].Values, migrate.Values(migrate.Floats{0, 2}))
-			if len(problems) != 1 || !strings.Contains(problems[0], "step "+c.bad+" ") {
+			if len(problems) != 1 || !strings.Contains(problems[0], "1 point left out, at step "+c.bad+": ") {
 				t.Errorf("problems %q", problems)
 			}
 		})
 	}
+}
+
+// TestStrangeStepsOfOneBlock names all kinds of them and counts them right, also where they come from a dictionary.
+func TestStrangeStepsOfOneBlock(t *testing.T) {
+	many := []string{"1.5", "10000000000000", "0.00000001", "2"}
+	for range 5000 { // more than one block
+		many = append(many, "3", "0.00000002", "0.00000003")
+	}
+	for name, c := range map[string]struct {
+		steps []string
+		kept  int
+		want  string
+	}{
+		"two":  {many[:4], 2, "2 points left out, at step 10000000000000.0000000000, 0.0000000100: "},
+		"many": {many, 5002, "10002 points left out, at step 10000000000000.0000000000, 0.0000000100, 0.0000000200, and others: "},
+	} {
+		for _, dict := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, " dictionary ", dict), func(t *testing.T) {
+				data := t.TempDir()
+				times := make([]int64, len(c.steps))
+				writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), arrow.BinaryTypes.String, decimals(38, 10, c.steps...),
+					stamps(arrow.Millisecond, times...), parquet.WithDictionaryDefault(dict))
+				store := open(t, data, "")
+				for range 2 { // telling twice is no second problem
+					chunks, problems := read(t, store, "r")
+					equal(t, chunks[0].Len(), c.kept)
+					if len(problems) != 1 || !strings.HasPrefix(problems[0], "m: "+c.want) {
+						t.Errorf("problems %q", problems)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestStrangeStepsOfLargeSeries counts them over all of its chunks.
+func TestStrangeStepsOfLargeSeries(t *testing.T) {
+	notShort(t)
+	const n = 400_000
+	steps := make([]int64, n)
+	for i := range steps {
+		steps[i] = int64(i)
+		if i%4 == 3 {
+			steps[i] = math.MaxInt64 - int64(i)
+		}
+	}
+	data := t.TempDir()
+	writeColumns(t, filepath.Join(data, "ws_proj", "part_0.parquet"), arrow.BinaryTypes.String, int64s(steps...), stamps(arrow.Millisecond, make([]int64, n)...))
+	chunks, problems := read(t, open(t, data, ""), "r")
+	points := 0
+	for _, c := range chunks {
+		points += c.Len()
+	}
+	equal(t, points, n/4*3)
+	if len(problems) != 1 || !strings.Contains(problems[0], "100000 points left out") {
+		t.Errorf("problems %q", problems)
+	}
+}
+
+// TestPointsWithoutValue are counted, and the first are named by their steps.
+func TestPointsWithoutValue(t *testing.T) {
+	data := t.TempDir()
+	rows := []row{id("r"), {project: project, run: "r", path: "log", kind: "string_series", step: 0, time: 1, s: "line"}}
+	for i := range 5 {
+		rows = append(rows, row{project: project, run: "r", path: "log", kind: "string_series", step: (i + 1) * 1_000_000, time: 1})
+	}
+	rows = append(rows, row{project: project, run: "r", path: "h", kind: "histogram_series", step: 7_000_000, time: 1})
+	writeParquet(t, filepath.Join(data, "ws_proj", "part_0.parquet"), options{}, rows...)
+	_, problems := read(t, open(t, data, ""), "r")
+	equal(t, problems, []string{
+		"log: 5 points left out, at step 1, 2, 3, and others: a time but no value (missing)",
+		"h: 1 point left out, at step 7: a time but no value (missing)",
+	})
+}
+
+// TestNamelessFiles tells of points whose path is empty.
+func TestNamelessFiles(t *testing.T) {
+	data := t.TempDir()
+	writeParquet(t, filepath.Join(data, "ws_proj", "part_0.parquet"), options{}, id("r"),
+		row{project: project, run: "r", path: "img", kind: "file_series", step: 1_000_000, time: 1, file: ""},
+		row{project: project, run: "r", path: "img", kind: "file_series", step: 2_000_000, time: 1, file: ""})
+	_, problems := read(t, open(t, data, t.TempDir()), "r")
+	equal(t, problems, []string{
+		"img: step 1: the archive names no file: not found (missing)",
+		"img: step 2: the archive names no file: not found (missing)",
+	})
 }
 
 func TestWrongTypes(t *testing.T) {
@@ -181,6 +267,9 @@ func TestWrongTypes(t *testing.T) {
 	sum, err := store.Summarize(context.Background(), runs[0])
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.Contains(sum.Problems[0].Text, migrate.ErrCorrupt.Error()) {
+		t.Errorf("called damaged: %v", sum.Problems)
 	}
 	if len(sum.Problems) != 1 || !strings.Contains(sum.Problems[0].Text, "timestamp has type DOUBLE") && !strings.Contains(sum.Problems[0].Text, "step has type") {
 		t.Errorf("problems %v", sum.Problems)

@@ -65,7 +65,8 @@ func (c *column) loadWordDictionary(b []byte, size int) error {
 			if c.dict.states == nil {
 				c.dict.states, c.dict.texts = make([]byte, size), map[uint32]string{}
 			}
-			c.dict.states[i], c.dict.texts[uint32(i)] = strange, c.strange
+			c.dict.states[i], c.dict.texts[uint32(i)] = strange, c.strange[word[0]]
+			c.strange = c.strange[:word[0]]
 		}
 	}
 	return nil
@@ -101,7 +102,7 @@ func (c *column) loadValues(enc parquet.Encoding, b []byte, limit int) (err erro
 		}
 		s.raw = unsplit(b, c.leaf.width)
 	default:
-		return fmt.Errorf("unknown encoding %v", enc)
+		return unsupportedf("has the encoding %d (%v), which this program cannot read: the file is of a newer writer, or damaged; rewrite it with another tool", int(enc), enc)
 	}
 	c.src = s
 	return err
@@ -165,7 +166,7 @@ func (c *column) indexWords(dst []int64, states []byte) error {
 		if c.dict.states != nil {
 			for i, k := range idx {
 				if states[i] = c.dict.states[k]; states[i] == strange {
-					c.strange = c.dict.texts[k]
+					dst[i] = c.odd(c.dict.texts[k])
 				}
 			}
 		}
@@ -245,17 +246,22 @@ func (c *column) convertAll(dst []int64, states []byte) {
 	for i, word := range dst {
 		var ok bool
 		if dst[i], ok = c.leaf.convert(word); !ok {
-			states[i], c.strange = strange, c.leaf.text(word)
+			dst[i], states[i] = c.odd(c.leaf.text(word)), strange
 		}
 	}
+}
+
+// odd keeps the text of a strange value and returns its word.
+func (c *column) odd(text string) int64 {
+	c.strange = append(c.strange, text)
+	return int64(len(c.strange) - 1)
 }
 
 // convertRaw applies the leaf's conversion of bytes.
 func (c *column) convertRaw(raw []byte) (int64, byte) {
 	word, text, ok := c.leaf.word(raw)
 	if !ok {
-		c.strange = text
-		return 0, strange
+		return c.odd(text), strange
 	}
 	return word, present
 }
@@ -347,6 +353,7 @@ func (c *column) passWords(n int) error {
 	var states [256]byte
 	for n > 0 {
 		m := min(n, len(words))
+		c.strange = c.strange[:0]
 		if err := c.words(words[:m], states[:m]); err != nil {
 			return err
 		}
