@@ -1,7 +1,7 @@
 # Everything a developer does. `make help` lists it.
 SHELL := /bin/bash
 TOOL  := go tool -modfile=tools.mod
-E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2 NEXPORT_TEST_NEPTUNE3=$(CURDIR)/.venv-neptune3 NEXPORT_TEST_NEPTUNE2=$(CURDIR)/.venv-neptune2 NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres \
+E2E   := NEXPORT_TEST_MLFLOW3=$(CURDIR)/.venv-mlflow3 NEXPORT_TEST_MLFLOW2=$(CURDIR)/.venv-mlflow2 NEXPORT_TEST_MLFLOWNEXT=$(CURDIR)/.venv-mlflow-next NEXPORT_TEST_NEPTUNE3=$(CURDIR)/.venv-neptune3 NEXPORT_TEST_NEPTUNE2=$(CURDIR)/.venv-neptune2 NEXPORT_TEST_POSTGRES=$(CURDIR)/.postgres \
 	NEXPORT_TEST_CHROMIUM="$$(scripts/chromium.sh)"
 
 .PHONY: help build demo test check fetch all short lint cross e2e bench fuzz tidy venv postgres chromium

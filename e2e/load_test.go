@@ -300,7 +300,7 @@ func artifact(t *testing.T, method, url string, run loadedRun, path, body string
 
 // TestEnvironmentIsComplete sees that nothing is skipped by accident where a server is promised.
 func TestEnvironmentIsComplete(t *testing.T) {
-	for _, env := range []string{envMLflow3, envMLflow2} {
+	for _, env := range []string{envMLflow3, envMLflow2, envMLflowNext} {
 		if _, err := os.Stat(filepath.Join(venv(t, env), "bin", "mlflow")); err != nil {
 			t.Errorf("%s does not name an environment with MLflow: %v", env, err)
 		}

@@ -16,6 +16,8 @@ import (
 const (
 	envMLflow3 = "NEXPORT_TEST_MLFLOW3"
 	envMLflow2 = "NEXPORT_TEST_MLFLOW2"
+
+	envMLflowNext = "NEXPORT_TEST_MLFLOWNEXT" // newer than envMLflow3, which can be installed
 )
 
 // servers are shared by the tests of the package; TestMain stops them.

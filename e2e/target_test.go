@@ -34,6 +34,7 @@ var targets = []target{
 	{"mlflow3 local artifacts", envMLflow3, false, false, overREST(envMLflow3, true)},
 	{"new sqlite", envMLflow3, true, false, newSQLite}, // TestSameAsREST has the made one in such a database
 	{"new postgres", envMLflow3, false, true, newPostgres},
+	{"new sqlite of a newer mlflow", envMLflowNext, false, false, newSQLiteOf(envMLflowNext)},
 	{"sqlite of mlflow2", envMLflow2, false, false, sqliteOf(envMLflow2)},
 	{"sqlite of mlflow3", envMLflow3, false, false, sqliteOf(envMLflow3)},
 }
@@ -52,10 +53,15 @@ func overREST(env string, local bool) func(*testing.T) place {
 }
 
 // newSQLite leaves it to the command to make the database.
-func newSQLite(t *testing.T) place {
-	venv(t, envMLflow3)
-	dir := t.TempDir()
-	return database(envMLflow3, dir, sqliteURI(dir), filepath.Join(dir, "runs"))
+func newSQLite(t *testing.T) place { return newSQLiteOf(envMLflow3)(t) }
+
+// newSQLiteOf does, and reads it back with the MLflow of an environment, which may upgrade it first.
+func newSQLiteOf(env string) func(*testing.T) place {
+	return func(t *testing.T) place {
+		venv(t, env)
+		dir := t.TempDir()
+		return database(env, dir, sqliteURI(dir), filepath.Join(dir, "runs"))
+	}
 }
 
 // newPostgres has an empty database, for the command to make the tables.

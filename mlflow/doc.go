@@ -1,5 +1,5 @@
 // Package mlflow loads runs into MLflow: over the REST API of a server of the 2.x or 3.x line, or
-// straight into the SQLite or PostgreSQL database of MLflow 2.22 to 3.17. What a loaded run looks like
+// straight into the SQLite or PostgreSQL database of MLflow 2.22 to 3.18. What a loaded run looks like
 // is in docs/formats/mlflow.md.
 //
 //	cfg, err := mlflow.FromEnv(os.Getenv, home) // as MLflow's own client reads it

@@ -6,7 +6,7 @@
 // for it as an older one. So
 //
 //   - [Revision] reads what is there, and [Check] allows the revisions whose tables for runs were looked
-//     at, from MLflow 2.22 to 3.17;
+//     at, from MLflow 2.22 to 3.18;
 //   - [Create] makes the database of MLflow 3.17.2 on an empty one. MLflow 3.17 opens it as its own, a
 //     newer MLflow after the command that it asks for, "mlflow db upgrade URI". An older MLflow cannot, and
 //     there is no way back: at start and when asked to upgrade it ends with "Detected out-of-date database

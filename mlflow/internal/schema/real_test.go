@@ -28,6 +28,8 @@ import (
 const (
 	envMLflow3 = "NEXPORT_TEST_MLFLOW3"
 	envMLflow2 = "NEXPORT_TEST_MLFLOW2"
+
+	envMLflowNext = "NEXPORT_TEST_MLFLOWNEXT" // newer than envMLflow3, which can be installed
 )
 
 var databases postgres.Shared
@@ -338,7 +340,7 @@ type migration struct {
 func TestTraits(t *testing.T) {
 	t.Parallel()
 	path, _ := sqliteFile(t, "walk.db")
-	out := run(t, program(t, envMLflow3, "python"), "migrations.py", path)
+	out := run(t, program(t, envMLflowNext, "python"), "migrations.py", path)
 	const oldest = "0584bdc529eb"
 	var first map[string]string
 	last := ""
@@ -365,8 +367,8 @@ func TestTraits(t *testing.T) {
 			t.Errorf("%s: tables differ in what no trait tells:\n%s", m.Revision, diff)
 		}
 	}
-	if last != schema.Newest {
-		t.Errorf("the newest migration is %s, want %s", last, schema.Newest)
+	if got, err := schema.Check(last); err != nil || got.Release != "3.18.0" {
+		t.Errorf("the newest migration %s is of %q: %v", last, got.Release, err)
 	}
 }
 

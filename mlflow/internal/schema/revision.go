@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Newest is the revision that [Create] makes: the head of MLflow 3.17.2.
+// Newest is the revision that [Create] makes: the head of MLflow 3.17.2, the newest that pip installs. MLflow 3.18
+// opens such a database and brings it to its own.
 const Newest = "dc11669786a5"
 
 // Traits are what a writer of runs has to know of a revision. Everything else about the tables experiments,
@@ -15,7 +16,7 @@ const Newest = "dc11669786a5"
 // values, SQLite stores them.
 type Traits struct {
 	Revision string // that of the database
-	Release  string // the first of the releases 2.22.5, 3.1.4, 3.7.0, 3.13.0 and 3.17.2 that is at this revision or a later one
+	Release  string // the first of the releases 2.22.5, 3.1.4, 3.7.0, 3.13.0, 3.17.2 and 3.18.0 that is at this revision or a later one
 
 	Workspaces bool // experiments.workspace exists, and names are unique in a workspace only; from 1b5f0d9ad7c1 on
 	KeySteps   bool // metrics has an index on run, key and step; from a5b4c3d2e1f0 on
@@ -32,8 +33,8 @@ type step struct {
 	change            func(*Traits)
 }
 
-// supported are the revisions from the head of 2.22.5 to that of 3.17.2, in the order of their
-// down_revision (mlflow/store/db_migrations/versions of 3.17.2).
+// supported are the revisions from the head of 2.22.5 to that of 3.18.0, in the order of their
+// down_revision (mlflow/store/db_migrations/versions of 3.18.0).
 var supported = []step{
 	{revision: "0584bdc529eb", release: "2.22.5"}, // add cascading deletion to datasets from experiments
 	{revision: "400f98739977"},                    // add logged model tables
@@ -75,6 +76,9 @@ var supported = []step{
 	{revision: "b7e2c1a4d9f3"},                    // add jobs creator
 	{revision: "75868b020152"},                    // add sql trace analytics schema
 	{revision: "dc11669786a5", release: "3.17.2"}, // add job executor persistence model
+	{revision: "e7d1f4b2a9c6"},                    // add skill registry tables
+	{revision: "8b6ad64cb8f5"},                    // extend issues
+	{revision: "f4a9b2c7d1e6", release: "3.18.0"}, // make MCP server versions case-sensitive
 }
 
 // older are the revisions before, from 1.0 on.
@@ -102,8 +106,8 @@ func Check(revision string) (Traits, error) {
 		return Traits{}, fmt.Errorf("MLflow's database is at revision %s, from before MLflow 2.22, the oldest that can be written to directly: "+
 			"after a backup run `mlflow db upgrade URI` with MLflow 2.22 or newer, or load over REST through its server", revision)
 	}
-	return Traits{}, fmt.Errorf("MLflow's database is at revision %q, which is not known here: probably it is newer than MLflow 3.17.2 (%s), "+
-		"the newest that can be written to directly; load over REST through its server, or use a newer nexport", revision, Newest)
+	return Traits{}, fmt.Errorf("MLflow's database is at revision %q, which is not known here: probably it is newer than MLflow 3.18.0 (%s), "+
+		"the newest that can be written to directly; load over REST through its server, or use a newer nexport", revision, supported[len(supported)-1].revision)
 }
 
 // release is the first one at or after the first of these steps.
