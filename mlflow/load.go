@@ -173,13 +173,13 @@ func (l *load) family() (parent *target, tags []convert.Tag) {
 	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}
 }
 
-// experiment gives one whose artifacts can be written: that of the parent, so that MLflow can show the tree, else the
-// run's own.
+// experiment gives one whose artifacts can be written: that of the parent, so that MLflow can show the tree, else, or
+// where that is not wanted, the run's own.
 func (l *load) experiment(ctx context.Context, parent *target) (exp experiment, err error) {
-	if parent != nil {
+	cfg := l.sink.cfg
+	if parent != nil && !cfg.SplitForks {
 		exp = l.project.holding(parent)
 	} else {
-		cfg := l.sink.cfg
 		name := convert.ExperimentName(cfg.NamePrefix, l.run, cfg.ExperimentBy == ByName)
 		if exp, err = l.project.experiment(ctx, l.sink.to, name); err != nil {
 			return experiment{}, err
