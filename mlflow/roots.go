@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -66,10 +65,10 @@ func (r *rest) placed(ctx context.Context, exp experiment) (experiment, error) {
 		return exp, nil
 	}
 	if err := r.giveBack(ctx, exp); err != nil {
-		return experiment{}, fmt.Errorf("%w; the experiment (ID %s), which was made just now, stays in the way: "+
-			"rename and delete it, or then load with a --name-prefix: %w", refusal, exp.id, err)
+		return experiment{}, fmt.Errorf("%w; the experiment (ID %s), which was made just now, could not be given up: "+
+			"rename and delete it, or load with another --name-prefix then: %w", refusal, exp.id, err)
 	}
-	return experiment{}, fmt.Errorf("nothing was loaded, and the experiment that was made is deleted again: %w", refusal)
+	return experiment{}, fmt.Errorf("the experiment that was made for this is deleted again: %w", refusal)
 }
 
 // giveBack frees the name of an experiment without runs: a deleted one would keep its name. It works also when ctx
@@ -78,9 +77,10 @@ func (r *rest) giveBack(ctx context.Context, exp experiment) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	rename := map[string]any{"experiment_id": exp.id, "new_name": refusedName(exp)}
-	return errors.Join(
-		r.c.postJSON(ctx, "rename experiment", "mlflow/experiments/update", rename, nil),
-		r.c.postJSON(ctx, "delete experiment", "mlflow/experiments/delete", map[string]any{"experiment_id": exp.id}, nil))
+	if err := r.c.postJSON(ctx, "rename experiment", "mlflow/experiments/update", rename, nil); err != nil {
+		return err
+	}
+	return r.c.postJSON(ctx, "delete experiment", "mlflow/experiments/delete", map[string]any{"experiment_id": exp.id}, nil)
 }
 
 // maxExperimentName is the width of experiments.name.
