@@ -20,20 +20,11 @@ func (r *rest) artifacts(_ context.Context, to target) (artifactStore, error) {
 	if dir, ok := onDisk(to.artifactURI); ok {
 		return r.localArtifacts(to, dir), nil
 	}
-	u, err := url.Parse(to.artifactURI)
+	u, err := proxiedRoot(to.artifactURI, elsewhere)
 	if err != nil {
-		return nil, fmt.Errorf("artifact location %q of run %s: %w", to.artifactURI, to.runID, err)
+		return nil, fmt.Errorf("run %s: %w", to.runID, err)
 	}
-	switch {
-	case u.Scheme == "mlflow-artifacts":
-		return r.proxied(to, u), nil
-	case u.Scheme == "":
-		return nil, fmt.Errorf("artifacts of this experiment go to %q, relative to a directory that only the server knows: "+
-			"create the experiment with an absolute location, or load into a new one (--name-prefix): %w", to.artifactURI, migrate.ErrFatal)
-	}
-	return nil, fmt.Errorf("artifacts of this experiment go to %s://, which only clients with credentials of their own can write: "+
-		"start the server with --artifacts-destination instead of --default-artifact-root, so that it takes uploads itself, "+
-		"and load into a new experiment (--name-prefix): %w", u.Scheme, migrate.ErrFatal)
+	return r.proxied(to, u), nil
 }
 
 // proxied gives the server's own artifact proxy, or that of the host which the location names.

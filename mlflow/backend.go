@@ -2,9 +2,11 @@ package mlflow
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 
+	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
 )
 
@@ -15,8 +17,14 @@ type backend interface {
 	traits(ctx context.Context) (traits, error)
 	// experiments yields the active experiments with the tag convert.TagLayout of that value.
 	experiments(ctx context.Context, layout string) ([]experiment, error)
-	// ensureExperiment finds or creates an experiment and sets its tags.
+	// ensureExperiment finds or creates an experiment and sets its tags. One that is deleted, or that takes refuses,
+	// is an error, and a name that was free before is free after that.
 	ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (experiment, error)
+	// findExperiment tells what ensureExperiment would give, as far as that is known without writing, and by how many
+	// writes. The ID is empty if there is no such experiment; where a new one would have its artifacts may be unknown.
+	findExperiment(ctx context.Context, name string, tags []convert.Tag) (exp experiment, writes int64, err error)
+	// takes gives the error that artifacts would give for the runs of an experiment. It asks nobody.
+	takes(exp experiment) error
 	// loaded yields the runs of the experiments that have the tag convert.TagID.
 	loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error]
 	createRun(ctx context.Context, exp experiment, run newRun) (target, error)
@@ -44,7 +52,15 @@ type artifactStore interface {
 	list(ctx context.Context) (map[string]int64, error)
 }
 
-type experiment struct{ id, name string }
+type experiment struct {
+	id, name string
+	root     string // its artifact location; empty: not known
+}
+
+func deletedExperiment(name, id string) error {
+	return fmt.Errorf("experiment %q (ID %s) is deleted: restore it with `mlflow experiments restore -x %s`, or load with another --name-prefix: %w",
+		name, id, id, migrate.ErrFatal)
+}
 
 // target is a run on the server, as far as looking it up tells.
 type target struct {

@@ -48,6 +48,7 @@ type Config struct {
 	StepMultiplier convert.Multiplier // zero: convert.DefaultMultiplier
 	NamePrefix     string             // in front of experiment names; another prefix is another copy
 	ExperimentBy   string             // ByProject or ByName; empty: ByProject
+	SplitForks     bool               // ByName holds for forks too, which else go where their parent is
 	NoCheck        bool               // call runs complete without asking the server what it has
 	DryRun         bool               // write nothing; see Sink.Plan
 

@@ -25,14 +25,14 @@ func (d *database) experiments(ctx context.Context, layout string) (found []expe
 	if err != nil || read == nil {
 		return nil, err
 	}
-	query := `SELECT e.experiment_id, e.name FROM experiments e JOIN experiment_tags t ON t.experiment_id = e.experiment_id
+	query := `SELECT e.experiment_id, e.name, COALESCE(e.artifact_location, '') FROM experiments e JOIN experiment_tags t ON t.experiment_id = e.experiment_id
 		WHERE t.key = $1 AND t.value = $2 AND e.lifecycle_stage = 'active'` + d.inWorkspace("$3") + ` ORDER BY e.experiment_id`
 	err = d.again(ctx, "search experiments", func() error {
 		found = nil
 		return d.query(ctx, read, query, func(rows *sql.Rows) error {
 			var id int64
 			var e experiment
-			if err := rows.Scan(&id, &e.name); err != nil {
+			if err := rows.Scan(&id, &e.name, &e.root); err != nil {
 				return err
 			}
 			e.id = strconv.FormatInt(id, 10)
@@ -80,34 +80,60 @@ func (d *database) query(ctx context.Context, q interface {
 }
 
 // ensureExperiment finds the experiment by its name or makes it, with what it lacks of tags.
-func (d *database) ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (experiment, error) {
-	var id int64
-	err := d.tx(ctx, "create experiment", func(conn *sql.Conn) (err error) {
-		var stage string
-		if id, stage, err = d.experimentNamed(ctx, conn, name); err != nil {
+func (d *database) ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (exp experiment, err error) {
+	err = d.tx(ctx, "create experiment", func(conn *sql.Conn) (err error) {
+		if exp, err = d.experimentNamed(ctx, conn, name); err != nil {
 			return err
 		}
-		switch stage {
-		case "":
+		if exp.id == "" {
 			if err := d.insertDefault(ctx, conn); err != nil {
 				return err
 			}
-			if id, err = d.insertExperiment(ctx, conn, name); err != nil {
-				return err
-			}
-		case "deleted":
-			return fmt.Errorf("experiment %q (ID %d) is deleted: restore it with `mlflow experiments restore -x %d`, or load with another --name-prefix: %w",
-				name, id, id, migrate.ErrFatal)
-		}
-		for _, tag := range tags {
-			err := d.exec(ctx, conn, `INSERT INTO experiment_tags (key, value, experiment_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, tag.Key, tag.Value, id)
-			if err != nil {
+			if exp, err = d.insertExperiment(ctx, conn, name); err != nil {
 				return err
 			}
 		}
-		return nil
+		return d.tagExperiment(ctx, conn, exp.id, tags)
 	})
-	return experiment{strconv.FormatInt(id, 10), name}, err
+	return exp, err
+}
+
+// tagExperiment sets the tags that are not there.
+func (d *database) tagExperiment(ctx context.Context, conn *sql.Conn, experimentID string, tags []convert.Tag) error {
+	id, err := strconv.ParseInt(experimentID, 10, 64)
+	if err != nil {
+		return fmt.Errorf("experiment ID %q: %w", experimentID, err)
+	}
+	for _, tag := range tags {
+		err := d.exec(ctx, conn, `INSERT INTO experiment_tags (key, value, experiment_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, tag.Key, tag.Value, id)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findExperiment counts the transaction of ensureExperiment.
+func (d *database) findExperiment(ctx context.Context, name string, _ []convert.Tag) (exp experiment, writes int64, err error) {
+	exp.name = name
+	read, err := d.reader(ctx)
+	if err != nil {
+		return exp, 1, err
+	}
+	if read == nil {
+		exp.root, err = d.files.fresh()
+		return exp, 1, err
+	}
+	err = d.again(ctx, "create experiment", func() (err error) { // so that errors are the same
+		if exp, err = d.experimentNamed(ctx, read, name); err != nil || exp.id != "" {
+			return err
+		}
+		if exp.root, err = d.artifactRoot(ctx, read); err != nil {
+			return err
+		}
+		return d.takes(exp)
+	})
+	return exp, 1, err
 }
 
 // insertDefault makes experiment 0 in a database without any: MLflow's clients expect it, and MLflow makes
@@ -122,18 +148,29 @@ func (d *database) insertDefault(ctx context.Context, conn *sql.Conn) error {
 		root+"/0", time.Now().UnixMilli())
 }
 
-// experimentNamed gives an empty stage if there is none.
-func (d *database) experimentNamed(ctx context.Context, conn *sql.Conn, name string) (id int64, stage string, err error) {
-	query := `SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = $1` + d.inWorkspace("$2")
-	err = conn.QueryRowContext(ctx, d.numbered(query), d.withWorkspace(name)...).Scan(&id, &stage)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, "", nil
+// rower is a database or a connection.
+type rower interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// experimentNamed gives an experiment that can be loaded into; its ID is empty if there is none of that name.
+func (d *database) experimentNamed(ctx context.Context, q rower, name string) (experiment, error) {
+	exp, stage := experiment{name: name}, ""
+	query := `SELECT CAST(experiment_id AS VARCHAR(20)), COALESCE(artifact_location, ''), lifecycle_stage FROM experiments WHERE name = $1` + d.inWorkspace("$2")
+	err := q.QueryRowContext(ctx, d.numbered(query), d.withWorkspace(name)...).Scan(&exp.id, &exp.root, &stage)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return exp, nil
+	case err != nil:
+		return exp, err
+	case stage == "deleted":
+		return exp, deletedExperiment(name, exp.id)
 	}
-	return id, stage, err
+	return exp, d.takes(exp)
 }
 
 // insertExperiment leaves the ID to the database, which the artifact location then contains.
-func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name string) (id int64, err error) {
+func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name string) (exp experiment, err error) {
 	columns, values := "", ""
 	if d.known.Workspaces {
 		columns, values = ", workspace", ", $3"
@@ -141,23 +178,25 @@ func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name st
 	now := time.Now().UnixMilli()
 	query := `INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time` + columns + `)
 		VALUES ($1, 'active', $2, $2` + values + `) RETURNING experiment_id`
+	var id int64
 	if err := conn.QueryRowContext(ctx, d.numbered(query), d.withWorkspace(name, now)...).Scan(&id); err != nil {
-		return 0, err
+		return exp, err
 	}
 	root, err := d.artifactRoot(ctx, conn)
 	if err != nil {
-		return 0, err
+		return exp, err
 	}
-	if _, err := d.files.local(root); err != nil { // before anything is left behind
-		return 0, err
+	exp = experiment{strconv.FormatInt(id, 10), name, fmt.Sprintf("%s/%d", root, id)}
+	if err := d.takes(exp); err != nil { // before anything is left behind
+		return exp, err
 	}
-	return id, d.exec(ctx, conn, `UPDATE experiments SET artifact_location = $1 WHERE experiment_id = $2`, fmt.Sprintf("%s/%d", root, id), id)
+	return exp, d.exec(ctx, conn, `UPDATE experiments SET artifact_location = $1 WHERE experiment_id = $2`, exp.root, id)
 }
 
 // artifactRoot is where MLflow would put an experiment: where it put the experiment 0.
-func (d *database) artifactRoot(ctx context.Context, conn *sql.Conn) (string, error) {
+func (d *database) artifactRoot(ctx context.Context, q rower) (string, error) {
 	var location sql.NullString
-	err := conn.QueryRowContext(ctx, `SELECT artifact_location FROM experiments WHERE experiment_id = 0`).Scan(&location)
+	err := q.QueryRowContext(ctx, `SELECT artifact_location FROM experiments WHERE experiment_id = 0`).Scan(&location)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", err
 	}

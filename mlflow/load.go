@@ -173,14 +173,19 @@ func (l *load) family() (parent *target, tags []convert.Tag) {
 	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}
 }
 
-// experiment gives that of the parent, so that MLflow can show the tree, else the run's own.
-func (l *load) experiment(ctx context.Context, parent *target) (experiment, error) {
-	if parent != nil {
-		return experiment{id: parent.experiment}, nil
-	}
+// experiment gives one whose artifacts can be written: that of the parent, so that MLflow can show the tree, else, or
+// where that is not wanted, the run's own.
+func (l *load) experiment(ctx context.Context, parent *target) (exp experiment, err error) {
 	cfg := l.sink.cfg
-	name := convert.ExperimentName(cfg.NamePrefix, l.run, cfg.ExperimentBy == ByName)
-	return l.project.experiment(ctx, l.sink.to, name)
+	if parent != nil && !cfg.SplitForks {
+		exp = l.project.holding(parent)
+	} else {
+		name := convert.ExperimentName(cfg.NamePrefix, l.run, cfg.ExperimentBy == ByName)
+		if exp, err = l.project.experiment(ctx, l.sink.to, name); err != nil {
+			return experiment{}, err
+		}
+	}
+	return exp, l.sink.to.takes(exp)
 }
 
 // create makes the run. When an answer is lost the run may be there all the same, so it is looked

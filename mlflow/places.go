@@ -135,3 +135,14 @@ func (d *database) artifacts(_ context.Context, to target) (artifactStore, error
 	}
 	return directory{dir}, nil
 }
+
+// takes goes by the rules of artifacts, before there is a run.
+func (d *database) takes(exp experiment) error {
+	if exp.root == "" {
+		return nil
+	}
+	if _, err := d.files.local(exp.root); err != nil {
+		return fmt.Errorf("experiment %q: %w", exp.name, err)
+	}
+	return nil
+}

@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net"
+	"slices"
+	"strings"
 	"sync"
 
+	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
 )
 
-// Plan is what a dry run would have sent.
+// Plan is what a load would send. It is made with what is there already; only where a server puts the artifacts of
+// a new experiment is not known before it is made.
 type Plan struct {
 	Experiments int64 `json:"experiments"` // to be created
 	Runs        int64 `json:"runs"`        // to be created
@@ -23,8 +28,11 @@ type Plan struct {
 	Requests    int64 `json:"requests"` // that write; those of the check are not counted
 	Bytes       int64 `json:"bytes"`    // of their bodies
 
-	// Unreachable: the server did not answer, and the plan is that for an empty one.
-	Unreachable bool `json:"unreachable,omitempty"`
+	// Unreachable: nobody answered, because of Cause. The plan is that for an empty server of the version Assumed,
+	// so what is there already, or in the way, is not in it.
+	Unreachable bool   `json:"unreachable,omitempty"`
+	Cause       string `json:"cause,omitempty"`
+	Assumed     string `json:"assumed,omitempty"`
 }
 
 // Plan returns the counts of a dry run so far; of another Sink all are zero.
@@ -40,9 +48,10 @@ func (s *Sink) Plan() Plan {
 // planner is the backend of a dry run: it reads the server, and counts instead of writing.
 type planner struct {
 	backend
-	mu   sync.Mutex
-	sum  Plan
-	made map[string]bool // run IDs that only the plan has
+	asking sync.Mutex
+	mu     sync.Mutex
+	sum    Plan
+	made   map[string]bool // run IDs that only the plan has
 }
 
 func newPlanner(server backend) *planner {
@@ -79,20 +88,33 @@ func (p *planner) isMade(runID string) bool {
 // assumed is the server of a plan without one.
 const assumed = "3.18.0"
 
-// traits goes on without a server, as if there were an empty one.
+// traits goes on without a server, as if there were an empty one. One call at a time asks, so that only
+// one waits for a server that does not answer.
 func (p *planner) traits(ctx context.Context) (traits, error) {
+	p.asking.Lock()
+	defer p.asking.Unlock()
 	if p.offline() {
 		return traitsOf(assumed), nil
 	}
 	known, err := p.backend.traits(ctx)
-	var api *APIError
-	if err == nil || ctx.Err() != nil || errors.As(err, &api) {
+	if err == nil || ctx.Err() != nil || !unreachable(err) {
 		return known, err
 	}
 	p.mu.Lock()
-	p.sum.Unreachable = true
+	p.sum.Unreachable, p.sum.Assumed = true, assumed
+	p.sum.Cause = strings.ReplaceAll(err.Error(), ": "+migrate.ErrFatal.Error(), "") // the plan does go on
 	p.mu.Unlock()
 	return traitsOf(assumed), nil
+}
+
+// unreachable reports that there was no answer at all. Any other error is that of the load, too.
+func unreachable(err error) bool {
+	var (
+		failed *net.OpError
+		slow   net.Error
+		api    *APIError
+	)
+	return !errors.As(err, &api) && (errors.As(err, &failed) || errors.As(err, &slow) && slow.Timeout())
 }
 
 func (p *planner) offline() bool {
@@ -108,18 +130,27 @@ func (p *planner) experiments(ctx context.Context, layout string) ([]experiment,
 	return p.backend.experiments(ctx, layout)
 }
 
-// ensureExperiment pretends that the name is free. An experiment of this layout would have been
-// found before.
-func (p *planner) ensureExperiment(_ context.Context, name string, tags []convert.Tag) (experiment, error) {
-	p.count(int64(len(name)), func(sum *Plan) { sum.Experiments++ })
-	return experiment{name: name}, nil
+// ensureExperiment looks the name up: an experiment of another layout, or one that is deleted, may have it.
+func (p *planner) ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (exp experiment, err error) {
+	exp, writes := experiment{name: name}, int64(1)
+	if !p.offline() {
+		if exp, writes, err = p.backend.findExperiment(ctx, name, tags); err != nil {
+			return experiment{}, err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sum.Requests += writes
+	p.sum.Bytes += writes * int64(len(name))
+	if exp.id == "" {
+		p.sum.Experiments++
+	}
+	return exp, nil
 }
 
 func (p *planner) loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error] {
-	for _, experimentID := range experimentIDs {
-		if experimentID == "" { // only the plan has it
-			return func(func(target, error) bool) {}
-		}
+	if p.offline() || slices.Contains(experimentIDs, "") { // an experiment that only the plan has
+		return func(func(target, error) bool) {}
 	}
 	return p.backend.loaded(ctx, experimentIDs, id)
 }

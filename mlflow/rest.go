@@ -27,6 +27,9 @@ type rest struct {
 	seeks *bool // metrics/get-history can begin anywhere; nil: not known yet
 
 	shared seen
+
+	making  sync.Mutex // of experiments, one after the other
+	refusal error      // of the place that the server gave one
 }
 
 // traits calls GET /version, and experiments/search to prove credentials and host.
@@ -87,9 +90,12 @@ func wireTags(tags []convert.Tag) []wireTag {
 type wireExperiment struct {
 	ID    string    `json:"experiment_id"`
 	Name  string    `json:"name"`
+	Root  string    `json:"artifact_location"`
 	Stage string    `json:"lifecycle_stage"`
 	Tags  []wireTag `json:"tags"`
 }
+
+func (w wireExperiment) experiment() experiment { return experiment{w.ID, w.Name, w.Root} }
 
 // experiments calls experiments/search.
 func (r *rest) experiments(ctx context.Context, layout string) (found []experiment, err error) {
@@ -105,7 +111,7 @@ func (r *rest) experiments(ctx context.Context, layout string) (found []experime
 			return nil, err
 		}
 		for _, e := range page.Experiments {
-			found = append(found, experiment{e.ID, e.Name})
+			found = append(found, e.experiment())
 		}
 		if page.Next == "" {
 			return found, nil
@@ -118,41 +124,70 @@ func (r *rest) experiments(ctx context.Context, layout string) (found []experime
 }
 
 // ensureExperiment calls experiments/create and, for a name that is taken, experiments/get-by-name
-// and experiments/set-experiment-tag.
+// and experiments/set-experiment-tag. Once the server puts one where nothing can be written no other is made.
 func (r *rest) ensureExperiment(ctx context.Context, name string, tags []convert.Tag) (experiment, error) {
+	r.making.Lock()
+	defer r.making.Unlock()
+	if r.refusal != nil {
+		return experiment{}, r.refusal
+	}
 	var created struct {
 		ID string `json:"experiment_id"`
 	}
 	err := r.c.postJSON(ctx, "create experiment", "mlflow/experiments/create",
 		map[string]any{"name": name, "tags": wireTags(tags)}, &created)
-	if err == nil {
-		return experiment{created.ID, name}, nil
-	}
-	if !hasCode(err, codeExists) {
-		return experiment{}, err
-	}
-	var found struct {
-		Experiment wireExperiment `json:"experiment"`
-	}
-	if err := r.c.getJSON(ctx, "find experiment", "mlflow/experiments/get-by-name",
-		url.Values{"experiment_name": {name}}, &found); err != nil {
-		return experiment{}, err
-	}
-	if found.Experiment.Stage == "deleted" {
-		return experiment{}, fmt.Errorf("experiment %q (ID %s) is deleted: restore it with `mlflow experiments restore -x %s`, or load with another --name-prefix: %w",
-			name, found.Experiment.ID, found.Experiment.ID, migrate.ErrFatal)
-	}
-	for _, tag := range tags {
-		// A tag that is there stays: it may be that of another layout, which finds its runs by it.
-		if slices.ContainsFunc(found.Experiment.Tags, func(t wireTag) bool { return t.Key == tag.Key }) {
-			continue
+	switch {
+	case err == nil:
+		exp, err := r.placed(ctx, experiment{id: created.ID, name: name})
+		if errors.Is(err, migrate.ErrFatal) {
+			r.refusal = err
 		}
-		body := map[string]any{"experiment_id": found.Experiment.ID, "key": tag.Key, "value": tag.Value}
+		return exp, err
+	case !hasCode(err, codeExists):
+		return experiment{}, err
+	}
+	exp, lacking, err := r.named(ctx, name, tags)
+	if err != nil {
+		return experiment{}, err
+	}
+	for _, tag := range lacking {
+		body := map[string]any{"experiment_id": exp.id, "key": tag.Key, "value": tag.Value}
 		if err := r.c.postJSON(ctx, "tag experiment", "mlflow/experiments/set-experiment-tag", body, nil); err != nil {
 			return experiment{}, err
 		}
 	}
-	return experiment{found.Experiment.ID, name}, nil
+	return exp, nil
+}
+
+// named calls experiments/get-by-name. It gives the experiment if it can be loaded into, and the tags that it lacks:
+// one that is there stays, since it may be that of another layout, which finds its runs by it.
+func (r *rest) named(ctx context.Context, name string, tags []convert.Tag) (exp experiment, lacking []convert.Tag, err error) {
+	var answer struct {
+		Experiment wireExperiment `json:"experiment"`
+	}
+	err = r.c.getJSON(ctx, "find experiment", "mlflow/experiments/get-by-name", url.Values{"experiment_name": {name}}, &answer)
+	if err != nil {
+		return experiment{}, nil, err
+	}
+	found := answer.Experiment
+	if found.Stage == "deleted" {
+		return experiment{}, nil, deletedExperiment(name, found.ID)
+	}
+	for _, tag := range tags {
+		if !slices.ContainsFunc(found.Tags, func(t wireTag) bool { return t.Key == tag.Key }) {
+			lacking = append(lacking, tag)
+		}
+	}
+	return found.experiment(), lacking, r.takes(found.experiment())
+}
+
+// findExperiment counts the requests of ensureExperiment.
+func (r *rest) findExperiment(ctx context.Context, name string, tags []convert.Tag) (experiment, int64, error) {
+	exp, lacking, err := r.named(ctx, name, tags)
+	if hasCode(err, codeNotFound) {
+		return experiment{name: name}, 1, nil
+	}
+	return exp, int64(len(lacking)), err
 }
 
 type wireRun struct {

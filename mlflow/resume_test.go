@@ -304,6 +304,27 @@ func TestFamily(t *testing.T) {
 	}
 }
 
+// TestSplitForks: a fork goes where its name says, and still names its parent. A second load, with or without the
+// option, finds it there.
+func TestSplitForks(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{})
+	parent, child := example(), example()
+	parent.Info.Name = "one"
+	child.Info.ID, child.Info.Name, child.Info.Parent = "child", "two", parent.Info.ID
+	for _, split := range []bool{true, true, false} {
+		sink := newSink(t, mlflow.Config{TrackingURI: server.URL, ExperimentBy: mlflow.ByName, SplitForks: split})
+		target := mustPut(t, sink, parent).Target
+		mustPut(t, sink, child)
+		runs := server.Runs()
+		if len(runs) != 2 || runs[1].Tags[convert.TagMLflowParent] != target {
+			t.Fatalf("%d runs, parent %q of the fork, want %q", len(runs), runs[1].Tags[convert.TagMLflowParent], target)
+		}
+		if e := server.Experiments()[2]; e.Name != "ws/p/two" || runs[1].ExperimentID != e.ID {
+			t.Errorf("fork in experiment %s, which is not %+v", runs[1].ExperimentID, e)
+		}
+	}
+}
+
 // TestLayoutsShareAnExperiment: a run without a name goes to the same experiment in both layouts,
 // so each must find it.
 func TestLayoutsShareAnExperiment(t *testing.T) {

@@ -234,3 +234,15 @@ func (p *project) experiment(ctx context.Context, to backend, name string) (expe
 	p.experiments[name] = exp
 	return exp, p.read(ctx, to, []string{exp.id})
 }
+
+// holding gives the experiment of a run of the project.
+func (p *project) holding(run *target) experiment {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, exp := range p.experiments {
+		if exp.id == run.experiment {
+			return exp
+		}
+	}
+	return experiment{id: run.experiment}
+}

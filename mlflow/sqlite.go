@@ -70,11 +70,11 @@ func (e *sqliteEngine) handles(_ context.Context, create bool) (write, read *sql
 	info, err := os.Stat(e.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if !create {
-			return nil, nil, true, nil
-		}
 		if _, err := os.Stat(filepath.Dir(e.path)); err != nil {
 			return nil, nil, false, fmt.Errorf("there is no directory for %s: %w", e.path, err)
+		}
+		if !create {
+			return nil, nil, true, nil
 		}
 	case err != nil:
 		return nil, nil, false, err

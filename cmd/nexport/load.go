@@ -22,7 +22,7 @@ type loadCmd struct {
 	Loader string `hidden:"" default:"mlflow"` // the Python tool has several
 
 	Jobs   int  `short:"j" help:"Runs loaded at the same time (default ${default})." default:"${jobs}" placeholder:"N"`
-	DryRun bool `help:"Say what would be done, and write nothing."`
+	DryRun bool `help:"Say what would be done, as far as can be known without writing anything."`
 	JSON   bool `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
 }
 
@@ -44,7 +44,8 @@ Credentials and TLS come from the MLFLOW_TRACKING_* variables and ~/.mlflow/cred
 PostgreSQL from the address, the PG* variables or ~/.pgpass.
 
 Exit codes: 0 everything was moved, 1 the job or some runs failed, 3 finished but something could not
-be moved, 4 the server refused the credentials, 80 wrong usage, 130 interrupted.`
+be moved, 4 the server refused the credentials, 80 wrong usage, 130 interrupted. A dry run ends with the
+code of the load that it foresees: with 1 also where MLflow could not be reached, after a plan for an empty one.`
 }
 
 // Validate checks what Kong cannot.
@@ -137,10 +138,13 @@ func (l *load) finish(ctx context.Context, report *migrate.Report, err error) er
 	if len(l.unmatched) > 0 && (result == nil || errors.Is(result, errPartial)) {
 		result = fmt.Errorf("the archive has nothing for %s", strings.Join(l.unmatched, ", "))
 	}
+	if l.sink.Plan().Unreachable && (result == nil || errors.Is(result, errPartial)) {
+		result = fmt.Errorf("%s could not be reached, so nothing was checked; the load would fail now", l.uri)
+	}
 	if l.cmd.JSON {
 		return errors.Join(result, l.jsonErr, l.json.Encode(l.summary(ctx, report, result)))
 	}
-	return errors.Join(result, l.print(ctx, report))
+	return errors.Join(result, l.print(ctx, report, err))
 }
 
 func (l *load) summary(ctx context.Context, report *migrate.Report, result error) jsonLoad {

@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"exit":    exit,
 			"refuse":  func(ts *testscript.TestScript, _ bool, args []string) { refuse(ts, args) },
 			"mlflow":  func(ts *testscript.TestScript, _ bool, args []string) { serve(ts, t, args) },
+			"server":  server,
 			"writes":  writes,
 			"neptune": func(ts *testscript.TestScript, _ bool, args []string) { serveNeptune(ts, t, args) },
 			"asked":   asked,
@@ -108,6 +109,17 @@ func serve(ts *testscript.TestScript, t *testing.T, args []string) {
 		})
 	}
 	ts.Setenv("URI", w.URL)
+}
+
+// server changes what mlflow started: add NAME and delete NAME are an experiment, root LOCATION is that of the artifacts
+// of new ones.
+func server(ts *testscript.TestScript, _ bool, args []string) {
+	w := ts.Value(serverKey{}).(*watched)
+	changes := map[string]func(string){"add": w.AddExperiment, "delete": w.DeleteExperiment, "root": w.SetArtifactRoot}
+	if len(args) != 2 || changes[args[0]] == nil {
+		ts.Fatalf("usage: server add|delete NAME, or server root LOCATION")
+	}
+	changes[args[0]](args[1])
 }
 
 // writes checks that the server was written to since it was last asked, or with ! that it was not.

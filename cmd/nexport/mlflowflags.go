@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
@@ -15,7 +16,8 @@ type mlflowFlags struct {
 	ArtifactsDir      string     `help:"With a database: directory for artifacts of new experiments (else where the database has them, ./mlruns if it is new), and the --artifacts-destination of its server if it has one." placeholder:"DIR"`
 	StepMultiplier    multiplier `help:"MLflow's steps are whole numbers: Neptune's steps times this (default ${default})." default:"${multiplier}" placeholder:"NUMBER"`
 	NamePrefix        string     `help:"Put in front of the names of experiments, with a slash." placeholder:"TEXT"`
-	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (default ${default}; name is sys/name)." enum:"project,name" default:"project" placeholder:"WHAT"`
+	ExperimentBy      string     `help:"One MLflow experiment for each: ${enum} (default ${default}; name is sys/name). Forks stay with their parent, because MLflow shows them below it only within one experiment; else --split-forks." enum:"project,name" default:"project" placeholder:"WHAT"`
+	SplitForks        bool       `help:"With --experiment-by name: forks go by their own name as well. Their tag mlflow.parentRunId still names the parent."`
 	NoCheck           bool       `help:"Do not compare with MLflow afterwards."`
 }
 
@@ -32,7 +34,10 @@ func (c mlflowFlags) config(log *slog.Logger) (mlflow.Config, error) {
 	cfg.ArtifactsDir = c.ArtifactsDir
 	cfg.StepMultiplier, cfg.NamePrefix = c.StepMultiplier.Multiplier, c.prefix()
 	cfg.ExperimentBy = map[string]string{"project": mlflow.ByProject, "name": mlflow.ByName}[c.ExperimentBy]
-	cfg.NoCheck, cfg.Log = c.NoCheck, log
+	cfg.SplitForks, cfg.NoCheck, cfg.Log = c.SplitForks, c.NoCheck, log
+	if c.SplitForks && cfg.ExperimentBy != mlflow.ByName {
+		return cfg, errors.New("--split-forks is for --experiment-by name")
+	}
 	return cfg, nil
 }
 

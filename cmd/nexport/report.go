@@ -25,13 +25,16 @@ func counts(r *migrate.Report) (moved migrate.Totals, existed, partial, failed i
 	return r.Moved[migrate.StageLoad], r.Existed[migrate.StageLoad], partial, failed
 }
 
-// print writes the report for people.
-func (l *load) print(ctx context.Context, report *migrate.Report) error {
+// print writes the report of a job, which may have ended with err, for people.
+func (l *load) print(ctx context.Context, report *migrate.Report, err error) error {
 	w := bufio.NewWriter(l.io.out)
 	t, moved, left := l.tally, report.Moved[migrate.StageLoad], l.tally.left()
-	if l.cmd.DryRun {
+	switch {
+	case l.cmd.DryRun && err != nil:
+		fmt.Fprintln(w, "Dry run: nothing was written. There is no plan, because it cannot be made to the end.")
+	case l.cmd.DryRun:
 		printPlan(w, l.sink.Plan(), l.uri)
-	} else {
+	default:
 		fmt.Fprintf(w, "%s moved to %s in %s: %s, %s, %s (%s)\n", t.moved, l.uri, span(report.Ended.Sub(report.Started)),
 			plural(moved.Attributes, "attribute"), plural(moved.Points, "point"), plural(moved.Files, "file"), size(moved.Bytes))
 		printThings(w, t.existed, "there already")
@@ -42,16 +45,24 @@ func (l *load) print(ctx context.Context, report *migrate.Report) error {
 	l.tally.classes.print(w, "Could not be moved:", true)
 	l.tally.classes.print(w, "Notes (nothing is lost):", false)
 	printFailures(w, report)
-	if t.failed.sum() > 0 || left.sum() > 0 || ctx.Err() != nil {
+	switch {
+	case l.cmd.DryRun:
+	case t.failed.sum() > 0 || left.sum() > 0 || ctx.Err() != nil:
 		fmt.Fprintln(w, "\nThe same command again leaves alone what is complete and moves the rest.")
-	} else if strings.HasPrefix(l.uri, "sqlite:") && !l.cmd.DryRun {
+	case strings.HasPrefix(l.uri, "sqlite:"):
 		fmt.Fprintf(w, "\nSee them: mlflow server --backend-store-uri %s\n", quoted(l.uri))
 	}
 	return w.Flush()
 }
 
 func printPlan(w io.Writer, p mlflow.Plan, uri string) {
-	fmt.Fprintf(w, "Dry run: nothing was written. Loading into %s would create\n", uri)
+	if p.Unreachable {
+		fmt.Fprintf(w, "Dry run: nothing was written, and NOTHING WAS CHECKED: %s could not be reached.\n", uri)
+		fmt.Fprintf(w, "  %s\n", shown(strings.Join(strings.Fields(p.Cause), " ")))
+		fmt.Fprintf(w, "What is there already, or in the way, is not known. Loading into an empty MLflow %s would create\n", p.Assumed)
+	} else {
+		fmt.Fprintf(w, "Dry run: nothing was written. Loading into %s would create\n", uri)
+	}
 	for _, line := range []struct {
 		n    int64
 		noun string

@@ -55,11 +55,12 @@ func (s *Server) createExperiment(c call) answer {
 			return fail(http.StatusBadRequest, "RESOURCE_ALREADY_EXISTS", "Experiment(name=%s) already exists.", e.Name)
 		}
 	}
-	e := &Experiment{ID: strconv.Itoa(len(s.experiments)), Name: *in.Name, Tags: map[string]string{}}
-	if a := s.tags(e.Tags, in.Tags, 5000); a != nil {
+	tags := map[string]string{}
+	if a := s.tags(tags, in.Tags, 5000); a != nil {
 		return *a
 	}
-	s.experiments = append(s.experiments, e)
+	e := s.addExperiment(*in.Name)
+	e.Tags = tags
 	return ok(map[string]string{"experiment_id": e.ID})
 }
 
@@ -68,7 +69,9 @@ func experimentJSON(e *Experiment) map[string]any {
 	if e.Deleted {
 		stage = "deleted"
 	}
-	return map[string]any{"experiment_id": e.ID, "name": e.Name, "lifecycle_stage": stage, "tags": pairsJSON(e.Tags)}
+	return map[string]any{
+		"experiment_id": e.ID, "name": e.Name, "artifact_location": e.Root, "lifecycle_stage": stage, "tags": pairsJSON(e.Tags),
+	}
 }
 
 func pairsJSON(m map[string]string) (list []map[string]string) {
@@ -166,6 +169,49 @@ func (s *Server) experimentByName(c call) answer {
 	return fail(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "no experiment of that name")
 }
 
+func (s *Server) getExperiment(c call) answer {
+	e := s.experiment(c.get("experiment_id"))
+	if e == nil {
+		return fail(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "no experiment %s", c.get("experiment_id"))
+	}
+	return ok(map[string]any{"experiment": experimentJSON(e)})
+}
+
+func (s *Server) updateExperiment(c call) answer {
+	var in struct {
+		ID   *string `json:"experiment_id"`
+		Name *string `json:"new_name"`
+	}
+	if !c.read(&in) || in.ID == nil || in.Name == nil {
+		return invalid("missing experiment_id or new_name")
+	}
+	s.checkText("experiment", *in.Name, *in.Name, 256)
+	e := s.experiment(*in.ID)
+	if e == nil {
+		return fail(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "no experiment %s", *in.ID)
+	}
+	if e.Deleted {
+		return fail(http.StatusInternalServerError, "INVALID_STATE", "Cannot rename a non-active experiment.")
+	}
+	e.Name = *in.Name
+	return ok(struct{}{})
+}
+
+func (s *Server) deleteExperiment(c call) answer {
+	var in struct {
+		ID *string `json:"experiment_id"`
+	}
+	if !c.read(&in) || in.ID == nil {
+		return invalid("missing experiment_id")
+	}
+	e := s.experiment(*in.ID)
+	if e == nil || e.Deleted {
+		return fail(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "no active experiment %s", *in.ID)
+	}
+	e.Deleted = true
+	return ok(struct{}{})
+}
+
 func (s *Server) setExperimentTag(c call) answer {
 	var in struct {
 		ID *string `json:"experiment_id"`
@@ -225,7 +271,7 @@ func (s *Server) runJSON(run *Run) map[string]any {
 	info := map[string]any{
 		"run_id": run.ID, "run_uuid": run.ID, "run_name": run.Name, "experiment_id": run.ExperimentID, "user_id": run.User,
 		"status": run.Status, "start_time": run.Start, "lifecycle_stage": "active",
-		"artifact_uri": s.opts.ArtifactRoot + "/" + run.ExperimentID + "/" + run.ID + "/artifacts",
+		"artifact_uri": s.experiment(run.ExperimentID).Root + "/" + run.ID + "/artifacts",
 	}
 	if run.End != nil {
 		info["end_time"] = *run.End

@@ -21,7 +21,7 @@ type Options struct {
 	Password     string   //
 	Token        string   // Bearer authentication is demanded
 	AllowedHosts []string // host:port that the Host header may have; none: all
-	ArtifactRoot string   // where runs keep artifacts; empty: "mlflow-artifacts:"
+	ArtifactRoot string   // below which new experiments keep artifacts; empty: "mlflow-artifacts:"
 	HistoryPage  int      // most points of a page of metrics/get-history; 0: 25,000
 	SearchPage   int      // most runs of a page of runs/search; 0: 50,000
 	SharedDisk   bool     // ArtifactRoot is a directory of this machine, and listed from there
@@ -65,7 +65,7 @@ func NewServer(t testing.TB, opts Options) *Server {
 		opts.ArtifactRoot = "mlflow-artifacts:"
 	}
 	s := &Server{t: t, opts: opts}
-	s.experiments = []*Experiment{{ID: "0", Name: "Default", Tags: map[string]string{}}}
+	s.experiments = []*Experiment{{ID: "0", Name: "Default", Root: opts.ArtifactRoot + "/0", Tags: map[string]string{}}}
 	httpServer := httptest.NewServer(s)
 	t.Cleanup(httpServer.Close)
 	s.URL = httpServer.URL
@@ -265,7 +265,10 @@ func errorBody(code, message string) string {
 var endpoints = map[string]func(*Server, call) answer{
 	"POST mlflow/experiments/create":             (*Server).createExperiment,
 	"POST mlflow/experiments/search":             (*Server).searchExperiments,
+	"GET mlflow/experiments/get":                 (*Server).getExperiment,
 	"GET mlflow/experiments/get-by-name":         (*Server).experimentByName,
+	"POST mlflow/experiments/update":             (*Server).updateExperiment,
+	"POST mlflow/experiments/delete":             (*Server).deleteExperiment,
 	"POST mlflow/experiments/set-experiment-tag": (*Server).setExperimentTag,
 	"POST mlflow/runs/create":                    (*Server).createRun,
 	"POST mlflow/runs/search":                    (*Server).searchRuns,

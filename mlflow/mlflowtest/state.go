@@ -4,11 +4,13 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Experiment is an experiment as the server holds it.
 type Experiment struct {
 	ID, Name string
+	Root     string // where its runs keep artifacts
 	Deleted  bool
 	Tags     map[string]string
 }
@@ -75,6 +77,40 @@ func (s *Server) Experiments() []Experiment {
 		all = append(all, c)
 	}
 	return all
+}
+
+// AddExperiment makes an experiment without tags, as a user of the server would.
+func (s *Server) AddExperiment(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addExperiment(name)
+}
+
+func (s *Server) addExperiment(name string) *Experiment {
+	e := &Experiment{ID: strconv.Itoa(len(s.experiments)), Name: name, Tags: map[string]string{}}
+	e.Root = s.opts.ArtifactRoot + "/" + e.ID
+	s.experiments = append(s.experiments, e)
+	return e
+}
+
+// ChangeExperiment changes an experiment behind the back of everybody.
+func (s *Server) ChangeExperiment(name string, change func(*Experiment)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.experiments {
+		if e.Name == name {
+			change(e)
+			return
+		}
+	}
+	s.t.Errorf("no experiment %q to change", name)
+}
+
+// SetArtifactRoot is a restart of the server with another root, which new experiments get.
+func (s *Server) SetArtifactRoot(root string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opts.ArtifactRoot = root
 }
 
 // DeleteExperiment deletes an experiment and its runs, as a user of the server would.
