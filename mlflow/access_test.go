@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/migratetest"
 	"github.com/nexport-go/migrate/mlflow"
 	"github.com/nexport-go/migrate/mlflow/mlflowtest"
 )
@@ -82,6 +83,31 @@ func TestWhoseHost(t *testing.T) {
 	} {
 		if got := mlflow.Owns(t, test.server, test.url); got != test.own {
 			t.Errorf("server %s, %s: %v", test.server, test.url, got)
+		}
+	}
+}
+
+// TestForbiddenExperiment is the failure of its runs alone.
+func TestForbiddenExperiment(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{Forbid: func(name string) bool { return name == "ws/p" }})
+	var source migratetest.Memory
+	for _, project := range []string{"ws/a", "ws/p", "ws/z"} {
+		for _, id := range []string{"1", "2"} {
+			run := example()
+			run.Info.RunRef = migrate.RunRef{Project: project, ID: id}
+			source.Add(run)
+		}
+	}
+	report, err := migrate.Run(t.Context(), migrate.Job{Source: &source, Sink: newSink(t, mlflow.Config{TrackingURI: server.URL}), Concurrency: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if moved := report.Moved[migrate.StageLoad].Runs; moved != 4 || len(report.Runs) != 2 {
+		t.Errorf("%d runs moved, %d not", moved, len(report.Runs))
+	}
+	for _, run := range report.Runs {
+		if !errors.Is(run.Err, migrate.ErrUnauthorized) || !strings.Contains(run.Err.Error(), "an account that may edit the experiment") {
+			t.Errorf("%s: %v", run.Run, run.Err)
 		}
 	}
 }

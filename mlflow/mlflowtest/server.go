@@ -27,6 +27,9 @@ type Options struct {
 	SharedDisk   bool     // ArtifactRoot is a directory of this machine, and listed from there
 	// Refuse makes the server answer 400 to batches with this key.
 	Refuse func(key string) bool
+	// Forbid makes the server answer 403 to runs/create in experiments of this name, as to an account
+	// that may only read them.
+	Forbid func(experiment string) bool
 	// Discard makes the server answer log-batch and uploads without looking at them, for benchmarks.
 	Discard bool
 }
