@@ -45,9 +45,11 @@ type client struct {
 func newClient(cfg Config, server *url.URL, transport http.RoundTripper) *client {
 	header := http.Header{}
 	switch {
+	case cfg.login != nil:
+		password, _ := cfg.login.Password()
+		header.Set("Authorization", basic(cfg.login.Username(), password))
 	case cfg.Username != "" && cfg.Password != "":
-		pair := base64.StdEncoding.EncodeToString([]byte(cfg.Username + ":" + cfg.Password))
-		header.Set("Authorization", "Basic "+pair)
+		header.Set("Authorization", basic(cfg.Username, cfg.Password))
 	case cfg.Token != "":
 		header.Set("Authorization", "Bearer "+cfg.Token)
 	}
@@ -64,6 +66,10 @@ func newClient(cfg Config, server *url.URL, transport http.RoundTripper) *client
 		c.timeout = DefaultTimeout
 	}
 	return c
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 // noRedirect keeps credentials on their host, and POST and PUT from becoming a GET that succeeds.
