@@ -79,10 +79,16 @@ var errSamePage = errors.New("the server gives the same page again and again")
 // errRefused is in errors of a database that does not take a value.
 var errRefused = errors.New("the database does not take it")
 
-// isRefusal reports that MLflow, or its database, understood the request and will not do it.
+// isRefusal reports that MLflow, or its database, understood the request and will not do it, or that a
+// gateway finds it too large. A part of it may be taken.
 func isRefusal(err error) bool {
 	var api *APIError
-	return errors.As(err, &api) && api.Status == http.StatusBadRequest && api.Code != "" || errors.Is(err, errRefused)
+	return errors.As(err, &api) && api.Status == http.StatusBadRequest && api.Code != "" || errors.Is(err, errRefused) || isTooLarge(err)
+}
+
+func isTooLarge(err error) bool {
+	var api *APIError
+	return errors.As(err, &api) && api.Status == http.StatusRequestEntityTooLarge
 }
 
 // Error codes of MLflow, from mlflow/protos/databricks.proto.
