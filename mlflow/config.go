@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -173,6 +174,10 @@ func readCertificates(path string) (*x509.CertPool, error) {
 		if files, err = filepath.Glob(filepath.Join(path, "*")); err != nil {
 			return nil, fmt.Errorf("certificates in %s: %w", path, err)
 		}
+		files = slices.DeleteFunc(files, func(name string) bool { // /etc/ssl/certs has directories too
+			info, err := os.Stat(name)
+			return err != nil || !info.Mode().IsRegular()
+		})
 	}
 	pool, found := x509.NewCertPool(), false
 	for _, file := range files {
