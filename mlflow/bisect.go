@@ -7,6 +7,9 @@ import (
 	migrate "github.com/nexport-go/migrate"
 )
 
+// leastBatch is the size of batches, in bytes, below which a gateway does not make them: every point fits.
+const leastBatch = 4 << 10
+
 // maxRefused is how many entries of a run the server may refuse before the run itself fails.
 const maxRefused = 20
 
@@ -16,6 +19,9 @@ func (l *load) bisect(ctx context.Context, b *batch, cause error) error {
 	n := b.len()
 	if n == 1 {
 		return l.refuse(b, cause)
+	}
+	if isTooLarge(cause) { // so is the next one, unless it is smaller
+		l.batch.limits.bytes = min(l.batch.limits.bytes, max(len(b.body(l.to.runID))/2, leastBatch))
 	}
 	for _, half := range []batch{b.part(0, n/2), b.part(n/2, n)} {
 		added, err := l.sink.to.log(ctx, l.to.runID, &half)

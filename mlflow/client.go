@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -31,7 +32,7 @@ const (
 type client struct {
 	http    *http.Client
 	server  *url.URL
-	header  http.Header
+	header  http.Header // for the server alone: credentials and workspace
 	timeout time.Duration
 	retry   retrier
 
@@ -42,11 +43,13 @@ type client struct {
 }
 
 func newClient(cfg Config, server *url.URL, transport http.RoundTripper) *client {
-	header := http.Header{"User-Agent": {"nexport"}}
+	header := http.Header{}
 	switch {
+	case cfg.login != nil:
+		password, _ := cfg.login.Password()
+		header.Set("Authorization", basic(cfg.login.Username(), password))
 	case cfg.Username != "" && cfg.Password != "":
-		pair := base64.StdEncoding.EncodeToString([]byte(cfg.Username + ":" + cfg.Password))
-		header.Set("Authorization", "Basic "+pair)
+		header.Set("Authorization", basic(cfg.Username, cfg.Password))
 	case cfg.Token != "":
 		header.Set("Authorization", "Bearer "+cfg.Token)
 	}
@@ -63,6 +66,10 @@ func newClient(cfg Config, server *url.URL, transport http.RoundTripper) *client
 		c.timeout = DefaultTimeout
 	}
 	return c
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 // noRedirect keeps credentials on their host, and POST and PUT from becoming a GET that succeeds.
@@ -176,13 +183,27 @@ func (c *client) request(ctx context.Context, req call) (*http.Request, error) {
 	}
 	request.ContentLength = req.size
 	request.URL.RawQuery = req.query.Encode()
-	for key, values := range c.header {
-		request.Header[key] = values
+	request.Header.Set("User-Agent", "nexport")
+	if c.owns(request.URL) {
+		maps.Copy(request.Header, c.header)
 	}
 	if req.media != "" {
 		request.Header.Set("Content-Type", req.media)
 	}
 	return request, nil
+}
+
+// owns reports whether a URL is of the tracking server. Whoever may create experiments can name another
+// host for their artifacts, which must not learn the credentials.
+func (c *client) owns(u *url.URL) bool {
+	return u.Scheme == c.server.Scheme && strings.EqualFold(u.Hostname(), c.server.Hostname()) && portOf(u) == portOf(c.server)
+}
+
+func portOf(u *url.URL) string {
+	if u.Port() == "" && u.Scheme == "https" {
+		return "443"
+	}
+	return or(u.Port(), "80")
 }
 
 // url puts a path behind the server's own; "mlflow..." are paths of the API.
@@ -205,12 +226,15 @@ func (c *client) failure(req call, request *http.Request, response *http.Respons
 	e := &APIError{
 		Op: req.op, Method: req.method, URL: request.URL.Scheme + "://" + request.URL.Host + request.URL.Path,
 		Status: response.StatusCode, Message: strings.TrimSpace(string(body)),
-		Hint:       hint(response.StatusCode, string(body), request.URL.Host),
 		RetryAfter: retryAfter(response.Header.Get("Retry-After")),
 	}
 	var answer struct {
 		Code    string `json:"error_code"`
 		Message string `json:"message"`
+	}
+	e.Hint = e.hint(request.URL.Host)
+	if !c.owns(request.URL) {
+		e.elsewhere, e.Hint = true, or(e.strange(request.URL.Host, c.server.Host), e.Hint)
 	}
 	if json.Unmarshal(body, &answer) == nil && answer.Code != "" {
 		e.Code, e.Message = answer.Code, answer.Message

@@ -75,7 +75,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 func TestHostCheck(t *testing.T) {
 	server := mlflowtest.NewServer(t, mlflowtest.Options{AllowedHosts: []string{"mlflow.example:5000"}})
 	_, err := put(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), example())
-	if !errors.Is(err, migrate.ErrFatal) || !strings.Contains(err.Error(), "--allowed-hosts \""+strings.TrimPrefix(server.URL, "http://")) {
+	if !errors.Is(err, migrate.ErrFatal) || errors.Is(err, migrate.ErrUnauthorized) || !strings.Contains(err.Error(), "--allowed-hosts \""+strings.TrimPrefix(server.URL, "http://")) {
 		t.Errorf("error %v", err)
 	}
 }

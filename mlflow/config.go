@@ -1,18 +1,17 @@
 package mlflow
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,9 +30,9 @@ type Config struct {
 	// TrackingURI is a server, http:// or https:// with a path if it has one, or MLflow's own
 	// database: sqlite:///file (four slashes for an absolute path) or postgresql://user@host/database.
 	TrackingURI string
-	Username    string // with Password: Basic authentication
+	Username    string // with Password: Basic authentication, unless TrackingURI has user and password
 	Password    string
-	Token       string // Bearer, used unless Username and Password are both set
+	Token       string // Bearer, used without any of these
 	Workspace   string // of servers with workspaces (3.10); empty: the server's default
 
 	// ArtifactsDir is for databases only: where artifacts of new experiments go, and what stands for
@@ -58,6 +57,7 @@ type Config struct {
 	Client   http.RoundTripper // nil: one made from the TLS fields
 	Log      *slog.Logger      // nil discards
 
+	login *url.Userinfo                                   // of TrackingURI; it wins, as with MLflow's client
 	sleep func(ctx context.Context, d time.Duration) bool // tests do not wait
 }
 
@@ -95,36 +95,6 @@ func FromEnv(getenv func(string) string, home string) (Config, error) {
 
 func isTrue(s string) bool { return s == "1" || strings.EqualFold(s, "true") }
 
-// addCredentials takes from the INI file what the environment does not say.
-func (c *Config) addCredentials(path string) error {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read credentials: %w", err)
-	}
-	defer f.Close()
-	section := ""
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := strings.TrimSpace(lines.Text())
-		if strings.HasPrefix(line, "[") {
-			section = strings.Trim(line, "[] ")
-		}
-		key, value, ok := strings.Cut(line, "=")
-		if !ok || section != "mlflow" {
-			continue
-		}
-		switch value = strings.TrimSpace(value); strings.TrimSpace(key) {
-		case "mlflow_tracking_username":
-			c.Username = or(c.Username, value)
-		case "mlflow_tracking_password":
-			c.Password = or(c.Password, value)
-		}
-	}
-	return nil
-}
-
 func or(a, b string) string {
 	if a != "" {
 		return a
@@ -152,20 +122,19 @@ func (c *Config) address() (*url.URL, error) {
 	}
 	u, err := url.Parse(c.TrackingURI)
 	if err != nil {
-		return nil, errors.New("the tracking URI is no URL: it should look like http://host:port")
+		return nil, errors.New("the tracking URI is no URL: it should look like http://host:port (in a password, % is written %25)")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		// Databases take passwords in several places of their URI, so it is not repeated.
 		return nil, fmt.Errorf("tracking URI of scheme %q: only MLflow servers, and their SQLite and PostgreSQL databases, can be loaded into; "+
 			"start one with `mlflow server --backend-store-uri ...` and give its http:// address", u.Scheme)
 	}
-	if u.User != nil {
+	if _, ok := u.User.Password(); ok {
+		c.login = u.User
+	} else if u.User != nil {
 		c.Username = or(c.Username, u.User.Username())
-		if password, ok := u.User.Password(); ok {
-			c.Password = or(c.Password, password)
-		}
-		u.User = nil
 	}
+	u.User = nil
 	u.Path, u.RawQuery, u.Fragment = strings.TrimRight(u.Path, "/"), "", ""
 	return u, nil
 }
@@ -206,6 +175,10 @@ func readCertificates(path string) (*x509.CertPool, error) {
 		if files, err = filepath.Glob(filepath.Join(path, "*")); err != nil {
 			return nil, fmt.Errorf("certificates in %s: %w", path, err)
 		}
+		files = slices.DeleteFunc(files, func(name string) bool { // /etc/ssl/certs has directories too
+			info, err := os.Stat(name)
+			return err != nil || !info.Mode().IsRegular()
+		})
 	}
 	pool, found := x509.NewCertPool(), false
 	for _, file := range files {

@@ -52,7 +52,9 @@ func (d directory) write(name string, size int64, open func() (io.ReadCloser, er
 	if err := root.Rename(part, target); err != nil {
 		return errors.Join(err, root.Remove(part))
 	}
-	_ = root.Remove(partsDir) // fails while there are others
+	if root.Remove(partsDir) != nil { // there are others
+		sweep(root)
+	}
 	return syncDir(root, filepath.Dir(target))
 }
 
@@ -101,7 +103,7 @@ func syncDir(root *os.Root, name string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// list walks the directory, and removes parts that a killed load left.
+// list walks the directory. It writes nothing, being part of dry runs too.
 func (d directory) list(context.Context) (map[string]int64, error) {
 	sizes := map[string]int64{}
 	root, err := os.OpenRoot(filepath.Dir(d.dir))
@@ -112,7 +114,6 @@ func (d directory) list(context.Context) (map[string]int64, error) {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
 	defer root.Close()
-	sweep(root)
 	base := filepath.Base(d.dir)
 	err = fs.WalkDir(root.FS(), base, func(name string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && entry.IsDir() {
@@ -134,7 +135,7 @@ func (d directory) list(context.Context) (map[string]int64, error) {
 	return sizes, nil
 }
 
-// sweep removes parts that are too old to belong to another load that is under way.
+// sweep removes parts that a killed load left: they are too old to belong to one that is under way.
 func sweep(root *os.Root) {
 	parts, err := fs.ReadDir(root.FS(), partsDir)
 	if err != nil {

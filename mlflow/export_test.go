@@ -2,6 +2,8 @@ package mlflow
 
 import (
 	"context"
+	"net/url"
+	"testing"
 	"time"
 )
 
@@ -18,3 +20,17 @@ func WithoutWaiting(cfg Config, waits func(time.Duration)) Config {
 
 // SQLiteName is what SQLite gets for an absolute path with slashes.
 var SQLiteName = sqliteName
+
+// Owns reports whether a client of one URL gives its credentials to another.
+func Owns(t *testing.T, server, other string) bool {
+	t.Helper()
+	own, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newClient(Config{}, own, nil).owns(u)
+}

@@ -24,11 +24,19 @@ func (l *load) check(ctx context.Context) error {
 	if l.unfinished() && slices.ContainsFunc(problems, func(p migrate.Problem) bool { return p.Code != migrate.CodeMissing }) {
 		return errStale
 	}
-	errs := []error{fmt.Errorf("MLflow run %s is not what was sent (%d differences); loading again sends what is missing", l.to.runID, len(problems))}
+	errs := []error{fmt.Errorf("MLflow run %s is not what was sent (%d differences); %s", l.to.runID, len(problems), l.mend(problems))}
 	for _, p := range problems[:min(len(problems), 5)] {
 		errs = append(errs, errors.New(p.String()))
 	}
 	return errors.Join(errs...)
+}
+
+// mend says what to do. Points that are wrong cannot be taken back, so the run must go.
+func (l *load) mend(problems []migrate.Problem) string {
+	if slices.ContainsFunc(problems, func(p migrate.Problem) bool { return p.Code == migrate.CodeDiffers }) {
+		return fmt.Sprintf("it has what was not sent: delete it (mlflow runs delete --run-id %s) and load again", l.to.runID)
+	}
+	return "loading again sends what is missing"
 }
 
 // compare returns what differs: params, tags, points by number or digest, artifacts by size.
@@ -45,7 +53,7 @@ func (l *load) compare(ctx context.Context) (problems []migrate.Problem, err err
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.want.metrics)) {
 		if want, got := l.want.metrics[key].sum, sums[key]; got != want {
-			problems = append(problems, differs(key, fmt.Sprintf("metric has %d points, not the %d sent", got.points, want.points), got.points < want.points))
+			problems = append(problems, comparePoints(key, got, want))
 		}
 	}
 	sizes, err := l.store.list(ctx)
@@ -92,6 +100,13 @@ func (l *load) sums(ctx context.Context, there map[string]bool) (map[string]sum,
 		sums[p.key] = s
 	}
 	return sums, nil
+}
+
+func comparePoints(key string, got, want sum) migrate.Problem {
+	if got.points == want.points {
+		return differs(key, fmt.Sprintf("metric has other points than those sent (%d each)", want.points), false)
+	}
+	return differs(key, fmt.Sprintf("metric has %d points, not the %d sent", got.points, want.points), got.points < want.points)
 }
 
 func compareText(what string, want, is map[string]string) (problems []migrate.Problem) {

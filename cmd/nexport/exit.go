@@ -66,7 +66,7 @@ func outcome(report *migrate.Report, err error) error {
 	switch failed := report.Err(); {
 	case err != nil:
 		return err
-	case errors.Is(failed, migrate.ErrUnauthorized):
+	case failed != nil && refused(report):
 		return coded{errFailed, exitUnauthorized}
 	case failed != nil:
 		return coded{errFailed, exitFailed}
@@ -75,4 +75,16 @@ func outcome(report *migrate.Report, err error) error {
 	default:
 		return nil
 	}
+}
+
+// refused reports that all runs that failed were refused, and that no other got as far as they did:
+// then it is the credentials, not the runs.
+func refused(report *migrate.Report) bool {
+	for _, run := range report.Runs {
+		others := report.Moved[run.Stage].Runs + report.Existed[run.Stage]
+		if run.Err != nil && (others > 0 || !errors.Is(run.Err, migrate.ErrUnauthorized)) {
+			return false
+		}
+	}
+	return true
 }

@@ -95,11 +95,12 @@ type watched struct {
 	seen int
 }
 
-// serve is mlflow [fail OPERATION]: it sets URI to the script's new server, which may refuse an
-// operation, such as runs/update.
+// serve is mlflow [fail OPERATION | forbid EXPERIMENT]: it sets URI to the script's new server, which may
+// refuse an operation, such as runs/update, or runs in an experiment.
 func serve(ts *testscript.TestScript, t *testing.T, args []string) {
 	w := ts.Value(serverKey{}).(*watched)
-	w.Server, w.seen = mlflowtest.NewServer(t, mlflowtest.Options{}), 0
+	forbid := func(experiment string) bool { return len(args) == 2 && args[0] == "forbid" && args[1] == experiment }
+	w.Server, w.seen = mlflowtest.NewServer(t, mlflowtest.Options{Forbid: forbid}), 0
 	if len(args) == 2 && args[0] == "fail" {
 		w.SetFault(func(_ int, r *http.Request) (f mlflowtest.Fault) {
 			if strings.HasSuffix(r.URL.Path, args[1]) {

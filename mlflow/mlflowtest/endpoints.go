@@ -251,6 +251,8 @@ func (s *Server) createRun(c call) answer {
 		return fail(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "no experiment %s", *in.Experiment)
 	case e.Deleted:
 		return invalid("The experiment %s must be in the 'active' state.", e.ID)
+	case s.opts.Forbid != nil && s.opts.Forbid(e.Name):
+		return answer{status: http.StatusForbidden, body: "Permission denied"}
 	}
 	s.checkText("run name", in.Name, in.Name, 250)
 	s.checkText("user", in.User, in.User, 256)

@@ -24,9 +24,13 @@ type Options struct {
 	ArtifactRoot string   // below which new experiments keep artifacts; empty: "mlflow-artifacts:"
 	HistoryPage  int      // most points of a page of metrics/get-history; 0: 25,000
 	SearchPage   int      // most runs of a page of runs/search; 0: 50,000
+	MaxBody      int      // bodies of more bytes are answered 413, as by a gateway; 0: none
 	SharedDisk   bool     // ArtifactRoot is a directory of this machine, and listed from there
 	// Refuse makes the server answer 400 to batches with this key.
 	Refuse func(key string) bool
+	// Forbid makes the server answer 403 to runs/create in experiments of this name, as to an account
+	// that may only read them.
+	Forbid func(experiment string) bool
 	// Discard makes the server answer log-batch and uploads without looking at them, for benchmarks.
 	Discard bool
 }
@@ -178,6 +182,9 @@ func (s *Server) send(w http.ResponseWriter, a answer, f Fault) {
 func (s *Server) handle(r *http.Request, body []byte) answer {
 	if len(s.opts.AllowedHosts) > 0 && !slices.Contains(s.opts.AllowedHosts, r.Host) {
 		return answer{status: http.StatusForbidden, body: "Invalid Host header - possible DNS rebinding attack detected"}
+	}
+	if s.opts.MaxBody > 0 && len(body) > s.opts.MaxBody {
+		return answer{status: http.StatusRequestEntityTooLarge, body: "<html><head><title>413 Request Entity Too Large</title></head>"}
 	}
 	if r.URL.Path == "/version" {
 		return answer{status: http.StatusOK, body: s.opts.Version}
