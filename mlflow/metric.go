@@ -25,7 +25,7 @@ type metricMover struct {
 
 	inexact convert.Inexact
 	merged  int64
-	exact           []convert.ExactPoint
+	exact   []convert.ExactPoint
 }
 
 func (l *load) newMetric(ctx context.Context, chunk migrate.Chunk) (mover, error) {
