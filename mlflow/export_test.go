@@ -18,3 +18,6 @@ func WithoutWaiting(cfg Config, waits func(time.Duration)) Config {
 
 // SQLiteName is what SQLite gets for an absolute path with slashes.
 var SQLiteName = sqliteName
+
+// PostgresConfig is what pgx gets for an address.
+var PostgresConfig = postgresConfig
