@@ -30,9 +30,9 @@ func withoutPostgresEnv(t *testing.T) {
 func TestPostgresAddresses(t *testing.T) {
 	withoutPostgresEnv(t)
 	for uri, want := range map[string]string{
-		"postgresql://":                                                "me  there:5432 ",
-		"postgres:///db":                                               "me  there:5432 db",
-		"postgresql://nex:5432/w@host/db":                              "nex 5432/w host:5432 db",
+		"postgresql://":                   "me  there:5432 ",
+		"postgres:///db":                  "me  there:5432 db",
+		"postgresql://nex:5432/w@host/db": "nex 5432/w host:5432 db",
 		"postgresql+psycopg2://nex:a:b/c?d%zz%2@host:5433/db":          "nex a:b/c?d%zz%2 host:5433 db",
 		`postgresql://u:it's\@host/a'b\`:                               `u it's\ host:5432 a'b\`,
 		"postgresql://us%40er:p%40%2F%25@host/a%20b":                   "us@er p@/% host:5432 a b",

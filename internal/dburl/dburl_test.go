@@ -15,9 +15,9 @@ import (
 // TestParse has what make_url of SQLAlchemy 2.1.9 gives; 2.0 does not decode databases.
 func TestParse(t *testing.T) {
 	for address, want := range map[string]dburl.URL{
-		"postgresql://":                   {},
-		"postgresql:///db":                {Database: "db"},
-		"postgresql://nex:5432/w@host/db": {User: "nex", Password: "5432/w", Host: "host", Database: "db"},
+		"postgresql://":                              {},
+		"postgresql:///db":                           {Database: "db"},
+		"postgresql://nex:5432/w@host/db":            {User: "nex", Password: "5432/w", Host: "host", Database: "db"},
 		"postgresql://nex:a:b/c?d%zz%2@host:5433/db": {User: "nex", Password: "a:b/c?d%zz%2", Host: "host", Port: "5433", Database: "db"},
 		"postgresql://us%40er:p%40%2F%25@host/a%20b": {User: "us@er", Password: "p@/%", Host: "host", Database: "a b"},
 		"postgresql://us@er@host/db":                 {User: "us@er", Host: "host", Database: "db"},
