@@ -25,6 +25,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/dburl"
 	"github.com/nexport-go/migrate/internal/postgres"
 	"github.com/nexport-go/migrate/migratetest"
 	"github.com/nexport-go/migrate/mlflow"
@@ -51,7 +52,7 @@ func databases(t *testing.T, test func(t *testing.T, fresh func(t *testing.T) ml
 
 func freshSQLite(t *testing.T) mlflow.Config {
 	dir := t.TempDir()
-	return mlflow.Config{TrackingURI: "sqlite:///" + filepath.ToSlash(filepath.Join(dir, "mlflow.db")), ArtifactsDir: filepath.Join(dir, "artifacts")}
+	return mlflow.Config{TrackingURI: dburl.SQLite(filepath.Join(dir, "mlflow.db")), ArtifactsDir: filepath.Join(dir, "artifacts")}
 }
 
 // newDatabaseSink is passed over in short tests: SQLite, which is translated from C, takes minutes under the race
@@ -79,8 +80,8 @@ func databaseSink(t *testing.T, cfg mlflow.Config) *mlflow.Sink {
 func open(t *testing.T, cfg mlflow.Config) *sql.DB {
 	t.Helper()
 	driver, name := "pgx", cfg.TrackingURI
-	if path, ok := strings.CutPrefix(cfg.TrackingURI, "sqlite:///"); ok {
-		driver, name = "sqlite", (&url.URL{Scheme: "file", Path: path}).String()
+	if u, err := dburl.Parse(cfg.TrackingURI); err == nil && u.Dialect == "sqlite" {
+		driver, name = "sqlite", (&url.URL{Scheme: "file", Path: u.Database}).String()
 	}
 	db, err := sql.Open(driver, name)
 	if err != nil {
