@@ -60,7 +60,7 @@ func TestAuthentication(t *testing.T) {
 func TestSecretsAreNotShown(t *testing.T) {
 	for _, uri := range []string{
 		"postgresql://ann:" + secret + "@db/x", "mysql://db/x?password=" + secret, "http://ann:" + secret + "@%zz",
-		"http://ann:" + secret + "@127.0.0.1:1", "sqlite:///none/x?key=" + secret, "//ann:" + secret + "@host",
+		"http://ann:" + secret + "@127.0.0.1:1", "sqlite:///doc.go/x?key=" + secret, "//ann:" + secret + "@host",
 	} {
 		sink, err := mlflow.New(mlflow.WithoutWaiting(mlflow.Config{TrackingURI: uri, Token: secret, RetryFor: 1}, nil))
 		if err == nil {

@@ -21,10 +21,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
 	"github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/dburl"
 	"github.com/nexport-go/migrate/internal/postgres"
 	"github.com/nexport-go/migrate/migratetest"
 	"github.com/nexport-go/migrate/mlflow"
@@ -51,7 +53,7 @@ func databases(t *testing.T, test func(t *testing.T, fresh func(t *testing.T) ml
 
 func freshSQLite(t *testing.T) mlflow.Config {
 	dir := t.TempDir()
-	return mlflow.Config{TrackingURI: "sqlite:///" + filepath.ToSlash(filepath.Join(dir, "mlflow.db")), ArtifactsDir: filepath.Join(dir, "artifacts")}
+	return mlflow.Config{TrackingURI: dburl.SQLite(filepath.Join(dir, "mlflow.db")), ArtifactsDir: filepath.Join(dir, "artifacts")}
 }
 
 // newDatabaseSink is passed over in short tests: SQLite, which is translated from C, takes minutes under the race
@@ -79,8 +81,8 @@ func databaseSink(t *testing.T, cfg mlflow.Config) *mlflow.Sink {
 func open(t *testing.T, cfg mlflow.Config) *sql.DB {
 	t.Helper()
 	driver, name := "pgx", cfg.TrackingURI
-	if path, ok := strings.CutPrefix(cfg.TrackingURI, "sqlite:///"); ok {
-		driver, name = "sqlite", (&url.URL{Scheme: "file", Path: path}).String()
+	if u, err := dburl.Parse(cfg.TrackingURI); err == nil && u.Dialect == "sqlite" {
+		driver, name = "sqlite", (&url.URL{Scheme: "file", Path: u.Database}).String()
 	}
 	db, err := sql.Open(driver, name)
 	if err != nil {
@@ -552,5 +554,48 @@ func TestLongArtifactDirectory(t *testing.T) {
 	cfg := mlflow.Config{TrackingURI: pgServer.Database(t), ArtifactsDir: filepath.Join(t.TempDir(), strings.Repeat("x", 200))}
 	if _, err := put(t, newDatabaseSink(t, cfg), example()); !errors.Is(err, migrate.ErrFatal) || !strings.Contains(err.Error(), "--artifacts-dir") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestPostgresOptions: all that libpq knows and that MLflow may be given. A service file has some too.
+func TestPostgresOptions(t *testing.T) {
+	uri := pgServer.Database(t)
+	service := filepath.Join(t.TempDir(), "services")
+	if err := os.WriteFile(service, []byte("[it]\nkeepalives=1\nsslcompression=0\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, options := range []string{
+		"keepalives=1&keepalives_idle=30&keepalives_interval=10&keepalives_count=3&tcp_user_timeout=1000",
+		"gssencmode=disable&krbsrvname=postgres&gsslib=gssapi&gssdelegation=0",
+		"channel_binding=prefer&sslmode=prefer&sslcompression=0&ssl_min_protocol_version=TLSv1.2&sslsni=1",
+		"requirepeer=postgres&target_session_attrs=read-write&load_balance_hosts=random&connect_timeout=10",
+		"client_encoding=latin1&fallback_application_name=x&application_name=mine",
+		"service=it&servicefile=" + url.QueryEscape(service),
+		"host=" + u.Host,
+		"host=" + u.Host + "&host=" + u.Host,
+		"hostaddr=127.0.0.1&host=no.such.host.invalid",
+		"options=-csearch_path=pg_catalog,public%20-cstatement_timeout=70s",
+	} {
+		config, err := mlflow.PostgresConfig(uri + "?" + options)
+		if err != nil {
+			t.Errorf("%s: %v", options, err)
+			continue
+		}
+		conn, err := pgx.ConnectConfig(t.Context(), config)
+		if err != nil {
+			t.Errorf("%s: %v", options, err)
+			continue
+		}
+		var name, encoding, timeout string
+		err = conn.QueryRow(t.Context(), "SELECT current_setting('application_name'), current_setting('client_encoding'), current_setting('statement_timeout')").
+			Scan(&name, &encoding, &timeout)
+		if err != nil || encoding != "UTF8" || (name == "mine") != strings.Contains(options, "mine") || (timeout == "70s") != strings.Contains(options, "70s") {
+			t.Errorf("%s: application %s, encoding %s, timeout %s, %v", options, name, encoding, timeout, err)
+		}
+		conn.Close(t.Context())
 	}
 }

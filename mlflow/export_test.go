@@ -34,3 +34,6 @@ func Owns(t *testing.T, server, other string) bool {
 	}
 	return newClient(Config{}, own, nil).owns(u)
 }
+
+// PostgresConfig is what pgx gets for an address.
+var PostgresConfig = postgresConfig

@@ -30,16 +30,11 @@ type postgresEngine struct {
 	db *sql.DB
 }
 
-// newPostgres takes the addresses that SQLAlchemy takes, whatever Python driver they name. What they do not
-// say comes from the PG* variables and from .pgpass, as for all of PostgreSQL's programs.
 func newPostgres(uri string) (*postgresEngine, error) {
-	scheme, rest, _ := strings.Cut(uri, "://")
-	scheme, _, _ = strings.Cut(scheme, "+")
-	config, err := pgx.ParseConfig(scheme + "://" + rest)
+	config, err := postgresConfig(uri)
 	if err != nil {
-		return nil, errors.New("the tracking URI is not understood: it should look like postgresql://user@host:5432/database")
+		return nil, err
 	}
-	config.RuntimeParams["application_name"] = "nexport"
 	return &postgresEngine{config: config}, nil
 }
 

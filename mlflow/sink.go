@@ -59,13 +59,14 @@ func (s *Sink) Close() error { return s.close() }
 // backend chooses by the scheme of TrackingURI.
 func (c *Config) backend() (to backend, closing func() error, err error) {
 	scheme, _, _ := strings.Cut(c.TrackingURI, ":")
-	scheme, _, _ = strings.Cut(scheme, "+") // a Python driver
+	dialect, _, _ := strings.Cut(scheme, "+") // a Python driver
+	if isFileStore(c.TrackingURI, scheme) {
+		return nil, nil, errFileStore
+	}
 	var e engine
-	switch scheme {
+	switch dialect {
 	case "sqlite":
-		var path string
-		path, err = sqlitePath(c.TrackingURI)
-		e = &sqliteEngine{path: path}
+		e, err = newSQLite(c.TrackingURI)
 	case "postgresql", "postgres":
 		e, err = newPostgres(c.TrackingURI)
 	default:
@@ -75,6 +76,22 @@ func (c *Config) backend() (to backend, closing func() error, err error) {
 		return nil, nil, err
 	}
 	return newDatabase(*c, e), e.close, nil
+}
+
+// errFileStore does not repeat the address, which may be that of a database without its scheme.
+var errFileStore = errors.New("a tracking URI that is a directory is MLflow's file store, which MLflow has deprecated: " +
+	"make a database of it with `mlflow migrate-filestore --source DIRECTORY --target sqlite:///mlflow.db` (MLflow 3.10 and newer) " +
+	"and load into that, with --mlflow-tracking-uri sqlite:///mlflow.db; the address of a server begins with http://")
+
+// isFileStore reports that MLflow takes an address for a directory of its file store.
+func isFileStore(address, scheme string) bool {
+	switch {
+	case address == "", address == "databricks", address == "uc":
+		return false
+	case scheme == address, scheme == "file", strings.ContainsAny(scheme, `/\`):
+		return true
+	}
+	return len(scheme) == 1 // a drive of Windows
 }
 
 // PutRun loads one run. The errors match migrate.ErrUnauthorized and migrate.ErrFatal where no other

@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/internal/dburl"
 	"github.com/nexport-go/migrate/internal/repeat"
 	"github.com/nexport-go/migrate/mlflow/internal/schema"
 )
@@ -29,20 +30,48 @@ type sqliteEngine struct {
 	write, read *sql.DB
 }
 
+func newSQLite(uri string) (*sqliteEngine, error) {
+	u, err := dburl.Parse(uri)
+	if err != nil {
+		return nil, fmt.Errorf("the tracking URI %w: it should look like sqlite:///mlflow.db", err)
+	}
+	path, err := sqlitePath(u)
+	return &sqliteEngine{path: path}, err
+}
+
 // sqlitePath gives the file of an address as SQLAlchemy has it: three slashes and a path, which is
 // relative unless it begins with a fourth one or, on Windows, a drive. Python's drivers with a name
 // are taken if they read the same files; others encrypt, and have a password in the address.
-func sqlitePath(uri string) (string, error) {
-	scheme, rest, _ := strings.Cut(uri, ":")
-	if _, driver, named := strings.Cut(scheme, "+"); named && driver != "pysqlite" && driver != "aiosqlite" {
-		return "", fmt.Errorf("the tracking URI is for Python's driver %s: only plain SQLite files, sqlite:///mlflow.db, can be loaded into", driver)
+func sqlitePath(u dburl.URL) (string, error) {
+	file, ok := u.File()
+	if !ok {
+		return "", errors.New("the tracking URI names no plain SQLite file: give sqlite:///mlflow.db for one in this directory, or sqlite:////home/me/mlflow.db")
 	}
-	path, ok := strings.CutPrefix(rest, "///")
-	path, _, _ = strings.Cut(path, "?") // options of Python's driver
-	if !ok || path == "" || strings.Contains(path, ":memory:") || strings.HasPrefix(path, "file:") {
-		return "", fmt.Errorf("the tracking URI %s names no file: give sqlite:///mlflow.db for one in this directory, or sqlite:////home/me/mlflow.db", uri)
+	return filepath.FromSlash(file), writable(u.Query)
+}
+
+// writable refuses options that ask SQLite not to write, or that would be a part of the file's name:
+// pysqlite takes its own off, and with uri leaves the others there.
+func writable(options url.Values) error {
+	for name := range options {
+		value := options.Get(name)
+		switch name {
+		case "timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements", "uri":
+			continue
+		case "mode":
+			if value != "rw" && value != "rwc" {
+				return errors.New("the tracking URI has a mode in which nothing can be loaded into the database: leave that out")
+			}
+		case "immutable":
+			if value != "0" {
+				return errors.New("the tracking URI says that the database is immutable, so that nothing can be loaded into it: leave that out")
+			}
+		}
+		if options.Has("uri") {
+			return errors.New("the tracking URI has options of SQLite's own (uri=true): leave them out")
+		}
 	}
-	return filepath.FromSlash(path), nil
+	return nil
 }
 
 func (*sqliteEngine) dialect() schema.Dialect { return schema.SQLite }
@@ -70,11 +99,12 @@ func (e *sqliteEngine) handles(_ context.Context, create bool) (write, read *sql
 	info, err := os.Stat(e.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Stat(filepath.Dir(e.path)); err != nil {
-			return nil, nil, false, fmt.Errorf("there is no directory for %s: %w", e.path, err)
-		}
 		if !create {
 			return nil, nil, true, nil
+		}
+		// As MLflow does (mlflow/store/db/utils.py, _make_parent_dirs_if_sqlite).
+		if err := os.MkdirAll(filepath.Dir(e.path), 0o777); err != nil {
+			return nil, nil, false, fmt.Errorf("make the directory for %s: %w", e.path, err)
 		}
 	case err != nil:
 		return nil, nil, false, err

@@ -14,6 +14,7 @@ import (
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/convert"
+	"github.com/nexport-go/migrate/internal/dburl"
 	"github.com/nexport-go/migrate/internal/demo"
 	"github.com/nexport-go/migrate/mlflow"
 	"github.com/nexport-go/migrate/neptune"
@@ -95,7 +96,7 @@ func (c *demoCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 func (c *demoCmd) path(name string) string { return filepath.Join(c.Dir, name) }
 
 // uri is the address of the database.
-func (c *demoCmd) uri() string { return "sqlite:///" + filepath.ToSlash(c.path(demoDatabase)) }
+func (c *demoCmd) uri() string { return dburl.SQLite(c.path(demoDatabase)) }
 
 // prepare makes the directory, or makes sure that it is that of an earlier demo.
 func (c *demoCmd) prepare() error {

@@ -40,6 +40,13 @@ func TestDemoInterrupt(t *testing.T) {
 	}
 }
 
+// TestDemoAddress: the newest MLflow decodes escapes, also those in the name of a directory.
+func TestDemoAddress(t *testing.T) {
+	if got, want := (&demoCmd{Dir: "a%20b"}).uri(), "sqlite:///a%2520b/mlflow.db"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+}
+
 func demoIn(ctx context.Context, t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	return exec.CommandContext(ctx, "nexport", "demo", dir, "--json")

@@ -32,8 +32,10 @@ func (loadCmd) Help() string {
 so the same command may be given again at any time.
 
 Without an address it does as MLflow does: it loads into the file mlflow.db here, and makes it if need
-be; "mlflow server" shows it. A database is an order of magnitude faster to load into than its server,
-which may run meanwhile. New tables are those of MLflow 3.17; for an older MLflow let it make them.
+be; "mlflow server" shows it. Where ./mlruns has experiments of MLflow's old file store, MLflow uses that,
+and the address sqlite:///mlflow.db has to be given to both. A database is an order of magnitude faster to
+load into than its server, which may run meanwhile. New tables are those of MLflow 3.17; for an older
+MLflow let it make them.
 
 Examples:
   nexport load

@@ -1,12 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/nexport-go/migrate/internal/dburl"
 	"github.com/nexport-go/migrate/mlflow"
 )
 
@@ -30,7 +32,12 @@ func (c mlflowFlags) config(log *slog.Logger) (mlflow.Config, error) {
 	if c.MlflowTrackingURI != "" {
 		cfg.TrackingURI = c.MlflowTrackingURI
 	}
-	cfg.TrackingURI = cmp.Or(cfg.TrackingURI, defaultTrackingURI)
+	if cfg.TrackingURI == "" {
+		if hasFileStore(defaultFileStore) {
+			return cfg, errFileStore
+		}
+		cfg.TrackingURI = defaultTrackingURI
+	}
 	cfg.ArtifactsDir = c.ArtifactsDir
 	cfg.StepMultiplier, cfg.NamePrefix = c.StepMultiplier.Multiplier, c.prefix()
 	cfg.ExperimentBy = map[string]string{"project": mlflow.ByProject, "name": mlflow.ByName}[c.ExperimentBy]
@@ -49,14 +56,33 @@ func (c mlflowFlags) prefix() string {
 	return c.NamePrefix + "/"
 }
 
-// defaultTrackingURI is that of MLflow since 3.7.
-const defaultTrackingURI = "sqlite:///mlflow.db"
+// defaultTrackingURI is that of MLflow since 3.7, unless defaultFileStore has experiments.
+const (
+	defaultTrackingURI = "sqlite:///mlflow.db"
+	defaultFileStore   = "mlruns"
+)
+
+var errFileStore = errors.New("without a tracking URI MLflow uses the file store in ./mlruns here, and would not show what is loaded into mlflow.db:\n" +
+	"  either load with --mlflow-tracking-uri " + defaultTrackingURI + " and look at that with `mlflow server --backend-store-uri " + defaultTrackingURI + "`,\n" +
+	"  or first make that database of the file store, with `mlflow migrate-filestore --source mlruns --target " + defaultTrackingURI + "` (MLflow 3.10 and newer), and then do so")
+
+// hasFileStore looks for what MLflow looks for (mlflow/tracking/_tracking_service/utils.py,
+// _has_existing_mlruns_data): a directory with artifacts alone is no file store.
+func hasFileStore(dir string) bool {
+	experiments, _ := filepath.Glob(filepath.Join(dir, "*", "meta.yaml"))
+	return slices.ContainsFunc(experiments, func(file string) bool {
+		return strings.Trim(filepath.Base(filepath.Dir(file)), "0123456789") == ""
+	})
+}
 
 // withoutSecrets leaves out a user and password, and what may be a token.
 func withoutSecrets(uri string) string {
 	scheme, rest, ok := strings.Cut(uri, "://")
 	if !ok {
 		return uri
+	}
+	if scheme != "http" && scheme != "https" {
+		return dburl.Shown(uri)
 	}
 	rest, _, _ = strings.Cut(rest, "?")
 	host, path, _ := strings.Cut(rest, "/")

@@ -32,6 +32,8 @@ func TestText(t *testing.T) {
 		{withoutSecrets("http://user:pw@host:5000/path/?token=x"), "http://host:5000/path"},
 		{withoutSecrets("https://host"), "https://host"},
 		{withoutSecrets("http://a@b:c@host/x@y"), "http://host/x@y"},
+		{withoutSecrets("postgresql://nex:5432/w@host/db?password=w"), "postgresql://host/db"},
+		{withoutSecrets("sqlite+pysqlite:///a.db?timeout=5"), "sqlite:///a.db"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
