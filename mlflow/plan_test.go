@@ -3,6 +3,7 @@ package mlflow_test
 import (
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -90,7 +91,11 @@ func TestDryRunOtherLayout(t *testing.T) {
 
 // TestDryRunOfNoDatabase: a file that is none is no server that cannot be reached.
 func TestDryRunOfNoDatabase(t *testing.T) {
-	mustRefuse(t, mlflow.Config{TrackingURI: "sqlite:///" + filepath.ToSlash(filepath.Join(t.TempDir(), "no", "dir", "x.db"))})
+	file := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(file, []byte(strings.Repeat("no database", 1000)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mustRefuse(t, mlflow.Config{TrackingURI: "sqlite:///" + filepath.ToSlash(file)})
 }
 
 func TestDryRunUnreachable(t *testing.T) {

@@ -65,7 +65,7 @@ mlflow.db      what "nexport load" made of it, with mlartifacts
 
   ` + showDemo + `
 
-shows it, if it is given in this directory. It needs MLflow 3.17.
+shows it, if it is given in this directory. It needs MLflow 3.17 or newer.
 `
 
 // Run exports the project, loads it and says how to look at it.
@@ -88,7 +88,7 @@ func (c *demoCmd) Run(ctx context.Context, io *stdio, log *slog.Logger) error {
 	if c.JSON {
 		return jsonLines(io.out).Encode(c.line(exported))
 	}
-	_, err = fmt.Fprintf(io.out, "Then open http://127.0.0.1:5000. MLflow has to be 3.17 (pip install mlflow).\n"+
+	_, err = fmt.Fprintf(io.out, "Then open http://127.0.0.1:5000. MLflow has to be 3.17 or newer (pip install mlflow).\n"+
 		"All of the demo is in %s, which may be deleted.\n", shown(c.Dir))
 	return err
 }
