@@ -85,7 +85,7 @@ const (
 	// (mlflow/store/db/utils.py: 20 s).
 	sqliteWait = 20 * time.Second
 	// sqliteCache holds the pages that a batch changes, in KiB; the driver takes twice as much for them.
-	sqliteCache = 32 << 10
+	sqliteCache = 16 << 10
 	// sqlitePage is the number of points that are read at once; a reader keeps writers waiting.
 	sqlitePage = 50_000
 )

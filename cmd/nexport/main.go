@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 
@@ -21,7 +22,14 @@ import (
 // lets that much more pile up before it runs: chunks live so shortly that it would run all the time.
 const heapFloor = 32 << 20
 
+// memoryLimit is where the garbage collector begins to work harder, unless GOMEMLIMIT says otherwise: with runs of
+// very many attributes the process would grow to twice of what it needs.
+const memoryLimit = 192 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -81,6 +81,10 @@ func bench(environment string, parts []string) error {
 
 // archive writes an archive of usual metrics and gives its directory.
 func (b *bencher) archive(name string, points int) (string, error) {
+	return b.archiveOf(name, runs, series, points)
+}
+
+func (b *bencher) archiveOf(name string, runs, series, points int) (string, error) {
 	dir := filepath.Join(b.dir, name)
 	python := filepath.Join(b.environment, "bin", "python")
 	cmd := exec.Command(python, "e2e/bench/points.py", dir, fmt.Sprint(runs), fmt.Sprint(series), fmt.Sprint(points))
@@ -176,11 +180,17 @@ func (b *bencher) memory() error {
 	defer stop()
 	fmt.Printf("peak memory (goal <= 256 MiB, flat)\n")
 	for _, m := range []struct {
-		to     string
-		points int
-	}{{"rest", 200}, {"rest", 40_000}, {"sqlite", 200}, {"sqlite", 8_000}} {
-		name := fmt.Sprintf("memory %s %d", m.to, m.points)
-		archive, err := b.archive(name, m.points)
+		to                   string
+		runs, series, points int
+	}{
+		{"rest", runs, series, 200},
+		{"rest", runs, series, 40_000},
+		{"sqlite", runs, series, 200},
+		{"sqlite", runs, series, 8_000},
+		{"sqlite", jobs, 50_000, 4},
+	} {
+		name := fmt.Sprintf("memory %s %d %d", m.to, m.series, m.points)
+		archive, err := b.archiveOf(name, m.runs, m.series, m.points)
 		if err != nil {
 			return err
 		}
@@ -192,8 +202,9 @@ func (b *bencher) memory() error {
 		if err != nil {
 			return err
 		}
-		total := runs * series * m.points
-		fmt.Printf("  %-6s  %10d points  %4d MiB  %8.0f points/s\n", m.to, total, peak>>20, float64(total)/took.Seconds())
+		total := m.runs * m.series * m.points
+		fmt.Printf("  %-6s  %10d points in %6d series of %2d runs  %4d MiB  %8.0f points/s\n",
+			m.to, total, m.runs*m.series, m.runs, peak>>20, float64(total)/took.Seconds())
 		os.RemoveAll(archive)
 	}
 	return nil
