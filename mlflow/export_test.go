@@ -21,6 +21,9 @@ func WithoutWaiting(cfg Config, waits func(time.Duration)) Config {
 // SQLiteName is what SQLite gets for an absolute path with slashes.
 var SQLiteName = sqliteName
 
+// Clip cuts texts for reports.
+var Clip = clip
+
 // Owns reports whether a client of one URL gives its credentials to another.
 func Owns(t *testing.T, server, other string) bool {
 	t.Helper()

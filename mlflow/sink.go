@@ -77,8 +77,9 @@ func (c *Config) backend() (to backend, closing func() error, err error) {
 	return newDatabase(*c, e), e.close, nil
 }
 
-// PutRun loads one run. The errors match migrate.ErrUnauthorized and migrate.ErrFatal where no other
-// run would fare better. A run that was loaded with another step multiplier is an error.
+// PutRun loads one run. The errors match migrate.ErrFatal where no other run would fare better. Those that match
+// migrate.ErrUnauthorized alone are of this run: its experiment is forbidden, others need not be. A run that was loaded
+// with another step multiplier is an error.
 func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
 	known, err := s.to.traits(ctx)
 	if err != nil {
