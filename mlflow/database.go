@@ -58,7 +58,7 @@ const tagHidden = "nexport.hidden"
 var sqlBatch = batchLimits{points: 50_000, keys: 50_000, params: 5_000, tags: 5_000, bytes: 32 << 20}
 
 func newDatabase(cfg Config, e engine) *database {
-	return &database{engine: e, retry: newRetrier(cfg), workspace: cfg.Workspace, files: artifactPlaces{dir: cfg.ArtifactsDir}}
+	return &database{engine: e, retry: newRetrier(cfg), workspace: strings.TrimSpace(cfg.Workspace), files: artifactPlaces{dir: cfg.ArtifactsDir}}
 }
 
 // traits are those of a server of the version that the database belongs to: what is loaded into it
@@ -78,38 +78,51 @@ func (d *database) traits(ctx context.Context) (traits, error) {
 }
 
 // prepare looks at the database, and makes it if it has no tables and create is true. It returns nil
-// where there is none.
+// where there is none. Others may hold a lock for long, so it is as patient as everything after it.
 func (d *database) prepare(ctx context.Context, create bool) (*schema.Traits, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.known != nil {
 		return d.known, nil
 	}
-	write, read, missing, err := d.handles(ctx, create)
-	if err != nil || missing {
+	var known *schema.Traits
+	err := d.retry.do(ctx, func() (err error) {
+		known, err = d.look(ctx, create)
+		return err
+	})
+	if err != nil {
+		return nil, &repeat.Permanent{Err: err}
+	}
+	d.known = known
+	return known, nil
+}
+
+func (d *database) look(ctx context.Context, create bool) (*schema.Traits, error) {
+	write, read, missing, err := d.handles(ctx, create && d.inDefault())
+	if err != nil {
 		return nil, d.unusable("open the database", err)
 	}
-	revision, err := schema.Revision(ctx, schema.SQL(read), d.dialect())
-	if err != nil {
-		return nil, d.unusable("look at the database", err)
-	}
-	if revision == "" {
-		if !create {
-			return nil, nil
+	revision := ""
+	if !missing {
+		if revision, err = schema.Revision(ctx, schema.SQL(read), d.dialect()); err != nil {
+			return nil, d.unusable("look at the database", err)
 		}
+	}
+	switch {
+	case revision == "" && !d.inDefault():
+		return nil, d.noWorkspace("a new database has only the default workspace")
+	case revision == "" && !create:
+		return nil, nil
+	case revision == "":
 		if revision, err = d.create(ctx, write); err != nil {
 			return nil, d.unusable("create MLflow's tables", err)
 		}
 	}
 	known, err := schema.Check(revision)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", migrate.ErrFatal, err)
+		return nil, d.unusable("look at the database", err)
 	}
-	if d.workspace != "" && !known.Workspaces {
-		return nil, fmt.Errorf("the database is of MLflow before 3.10, which has no workspaces: unset MLFLOW_WORKSPACE: %w", migrate.ErrFatal)
-	}
-	d.known = &known
-	return d.known, nil
+	return &known, d.unusable("find the workspace", d.checkWorkspace(ctx, read, known))
 }
 
 // create makes the tables. Of two that create at once the slower finds those of the other.

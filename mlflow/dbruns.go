@@ -58,9 +58,6 @@ func (d *database) withWorkspace(args ...any) []any {
 	return args
 }
 
-// inWhich is the workspace, by default that of MLflow (mlflow/utils/workspace_utils.py).
-func (d *database) inWhich() string { return or(d.workspace, "default") }
-
 // query calls each for every row.
 func (d *database) query(ctx context.Context, q interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -193,8 +190,14 @@ func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name st
 	return exp, d.exec(ctx, conn, `UPDATE experiments SET artifact_location = $1 WHERE experiment_id = $2`, exp.root, id)
 }
 
-// artifactRoot is where MLflow would put an experiment: where it put the experiment 0.
+// artifactRoot is where MLflow would put an experiment: where the workspace says, else where it put the experiment 0.
 func (d *database) artifactRoot(ctx context.Context, q rower) (string, error) {
+	if !d.inDefault() {
+		root, err := d.workspaceRoot(ctx, q)
+		if err != nil || root != "" && d.files.keeps(root) {
+			return strings.TrimSuffix(root, "/"), err
+		}
+	}
 	var location sql.NullString
 	err := q.QueryRowContext(ctx, `SELECT artifact_location FROM experiments WHERE experiment_id = 0`).Scan(&location)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -205,7 +208,7 @@ func (d *database) artifactRoot(ctx context.Context, q rower) (string, error) {
 		root = "" // experiment 0 was given a place of its own
 	}
 	root, err = d.files.root(root)
-	if err == nil && d.inWhich() != "default" {
+	if err == nil && !d.inDefault() {
 		root += "/workspaces/" + d.inWhich()
 	}
 	return root, err

@@ -2,6 +2,8 @@ package mlflow
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"net/url"
 	"testing"
 	"time"
@@ -36,4 +38,31 @@ func Owns(t *testing.T, server, other string) bool {
 		t.Fatal(err)
 	}
 	return newClient(Config{}, own, nil).owns(u)
+}
+
+// LockAtFirst makes the database of a Sink locked for the first accesses.
+func LockAtFirst(s *Sink, times int) {
+	d := s.to.(*database)
+	d.engine = &lockedEngine{engine: d.engine, times: times}
+}
+
+type lockedEngine struct {
+	engine
+	times int
+}
+
+var errLocked = errors.New("mlflow.db is locked by another program")
+
+func (e *lockedEngine) handles(ctx context.Context, create bool) (write, read *sql.DB, missing bool, err error) {
+	if e.times--; e.times >= 0 {
+		return nil, nil, false, errLocked
+	}
+	return e.engine.handles(ctx, create)
+}
+
+func (e *lockedEngine) explain(err error) (error, bool) {
+	if errors.Is(err, errLocked) {
+		return err, true
+	}
+	return e.engine.explain(err)
 }

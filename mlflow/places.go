@@ -30,11 +30,13 @@ func (a artifactPlaces) fresh() (string, error) {
 // root is where new experiments of a database go that has the given one; "" if it says nothing.
 // Proxied roots stay: a server reads them, from the directory that ArtifactsDir names.
 func (a artifactPlaces) root(root string) (string, error) {
-	if root == "" || a.dir != "" && !isProxied(root) {
+	if root == "" || !a.keeps(root) {
 		return a.fresh()
 	}
 	return root, nil
 }
+
+func (a artifactPlaces) keeps(root string) bool { return a.dir == "" || isProxied(root) }
 
 func isProxied(uri string) bool { return strings.HasPrefix(uri, "mlflow-artifacts:") }
 
