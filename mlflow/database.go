@@ -20,7 +20,8 @@ import (
 //
 // A run is hidden until it is finished: deleted, in no experiment, and with the tag tagHidden that
 // names its experiment. No view of MLflow shows it, `mlflow gc` may remove it, and the next load
-// completes it. So no transaction is longer than one batch, and a server beside us can write.
+// completes it. So no transaction is longer than one batch, and a server beside us can write. A run that is
+// seen is hidden again by the first batch, or artifact, that adds to it (dbhidden.go).
 type database struct {
 	engine
 	retry     retrier
@@ -51,9 +52,6 @@ type engine interface {
 	close() error
 }
 
-// tagHidden has the ID of the experiment that a hidden run will be in.
-const tagHidden = "nexport.hidden"
-
 // sqlBatch makes transactions of some tenths of a second.
 var sqlBatch = batchLimits{points: 50_000, keys: 50_000, params: 5_000, tags: 5_000, bytes: 32 << 20}
 
@@ -73,7 +71,7 @@ func (d *database) traits(ctx context.Context) (traits, error) {
 		release = known.Release
 	}
 	t := traitsOf(release)
-	t.batch, t.resend = sqlBatch, true
+	t.batch, t.resend, t.hides = sqlBatch, true, true
 	return t, nil
 }
 

@@ -3,6 +3,7 @@ package mlflow
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -129,13 +130,35 @@ func fromFilePath(path string) string {
 	return filepath.FromSlash(path)
 }
 
+// hiddenFiles are the artifacts of a run in a database: before one of a run that is seen changes, the run is hidden.
+type hiddenFiles struct {
+	directory
+	d     *database
+	runID string
+}
+
+func (h hiddenFiles) put(ctx context.Context, name string, size int64, open func() (io.ReadCloser, error)) error {
+	unseen, err := h.d.unseen(ctx, h.runID)
+	if err != nil {
+		return err
+	}
+	if unseen {
+		return h.directory.put(ctx, name, size, open)
+	}
+	if same, err := h.same(name, size, open); err != nil || same {
+		return err
+	}
+	// Only now: the source may lack the file, each time.
+	return h.putAfter(name, size, open, func() error { return h.d.conceal(ctx, h.runID) })
+}
+
 // artifacts opens the directory that the run's artifact URI names.
 func (d *database) artifacts(_ context.Context, to target) (artifactStore, error) {
 	dir, err := d.files.local(to.artifactURI)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", to.runID, err)
 	}
-	return directory{dir}, nil
+	return hiddenFiles{directory{dir}, d, to.runID}, nil
 }
 
 // takes goes by the rules of artifacts, before there is a run.
