@@ -163,7 +163,7 @@ func (d *database) experimentNamed(ctx context.Context, q rower, name string) (e
 	case stage == "deleted":
 		return exp, deletedExperiment(name, exp.id)
 	}
-	return exp, d.takes(exp)
+	return exp, d.accepts(name, exp.root)
 }
 
 // insertExperiment leaves the ID to the database, which the artifact location then contains.
@@ -320,10 +320,9 @@ func (d *database) createRun(ctx context.Context, exp experiment, run newRun) (m
 		}
 		made.artifactURI = location + "/" + made.runID + "/artifacts"
 		if !there {
-			err = d.insertRun(ctx, conn, made, run)
-		}
-		if err != nil {
-			return err
+			if err := d.insertRun(ctx, conn, made, run); err != nil {
+				return err
+			}
 		}
 		made.tags, err = d.ownTags(ctx, conn, made.runID)
 		return err
@@ -362,7 +361,7 @@ func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id st
 	if stage != "active" {
 		return "", fmt.Errorf("experiment %s was deleted while it was loaded into: restore it with `mlflow experiments restore -x %s`: %w", id, id, migrate.ErrFatal)
 	}
-	return strings.TrimSuffix(location.String, "/"), nil
+	return strings.TrimSuffix(location.String, "/"), d.accepts(id, location.String)
 }
 
 // maxArtifactURI is the width of runs.artifact_uri; SQLite does not insist on it, and MLflow works there with

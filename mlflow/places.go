@@ -48,10 +48,15 @@ func onDisk(location string) (dir string, ok bool) {
 		return fromLocation(location), true
 	}
 	u, err := url.Parse(location)
-	if err == nil && u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") {
+	if err == nil && u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/") {
 		return fromFilePath(u.Path), true
 	}
 	return "", false
+}
+
+// isRelative reports that a location, or the path of its file: address, begins nowhere.
+func isRelative(u *url.URL) bool {
+	return u.Scheme == "" || u.Scheme == "file" && u.Host == "" && !strings.HasPrefix(u.Path, "/")
 }
 
 // local gives the directory of a location. Only what this machine can write is taken.
@@ -69,7 +74,7 @@ func (a artifactPlaces) local(location string) (string, error) {
 	case u.Scheme == "mlflow-artifacts":
 		return "", fmt.Errorf("artifacts of this experiment are kept by an MLflow server: name the directory of its --artifacts-destination (by default mlartifacts, where it was started) "+
 			"with --artifacts-dir, or load over that server: %w", migrate.ErrFatal)
-	case u.Scheme == "":
+	case isRelative(u):
 		return "", fmt.Errorf("artifacts of this experiment go to %q, which depends on the directory that MLflow is started in: "+
 			"load into a new experiment (--name-prefix) with --artifacts-dir: %w", location, migrate.ErrFatal)
 	}
@@ -166,8 +171,13 @@ func (d *database) takes(exp experiment) error {
 	if exp.root == "" {
 		return nil
 	}
-	if _, err := d.files.local(exp.root); err != nil {
-		return fmt.Errorf("experiment %q: %w", exp.name, err)
+	return d.accepts(exp.name, exp.root)
+}
+
+// accepts takes an empty location for what the database has.
+func (d *database) accepts(name, location string) error {
+	if _, err := d.files.local(location); err != nil {
+		return fmt.Errorf("experiment %q: %w", name, err)
 	}
 	return nil
 }
