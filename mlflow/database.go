@@ -20,7 +20,8 @@ import (
 //
 // A run is hidden until it is finished: deleted, in no experiment, and with the tag tagHidden that
 // names its experiment. No view of MLflow shows it, `mlflow gc` may remove it, and the next load
-// completes it. So no transaction is longer than one batch, and a server beside us can write.
+// completes it. So no transaction is longer than one batch, and a server beside us can write. A run that is
+// seen is hidden again by the first batch, or artifact, that adds to it (dbhidden.go).
 type database struct {
 	engine
 	retry     retrier
@@ -51,14 +52,11 @@ type engine interface {
 	close() error
 }
 
-// tagHidden has the ID of the experiment that a hidden run will be in.
-const tagHidden = "nexport.hidden"
-
 // sqlBatch makes transactions of some tenths of a second.
 var sqlBatch = batchLimits{points: 50_000, keys: 50_000, params: 5_000, tags: 5_000, bytes: 32 << 20}
 
 func newDatabase(cfg Config, e engine) *database {
-	return &database{engine: e, retry: newRetrier(cfg), workspace: cfg.Workspace, files: artifactPlaces{dir: cfg.ArtifactsDir}}
+	return &database{engine: e, retry: newRetrier(cfg), workspace: strings.TrimSpace(cfg.Workspace), files: artifactPlaces{dir: cfg.ArtifactsDir}}
 }
 
 // traits are those of a server of the version that the database belongs to: what is loaded into it
@@ -73,43 +71,56 @@ func (d *database) traits(ctx context.Context) (traits, error) {
 		release = known.Release
 	}
 	t := traitsOf(release)
-	t.batch, t.resend = sqlBatch, true
+	t.batch, t.resend, t.hides = sqlBatch, true, true
 	return t, nil
 }
 
 // prepare looks at the database, and makes it if it has no tables and create is true. It returns nil
-// where there is none.
+// where there is none. Others may hold a lock for long, so it is as patient as everything after it.
 func (d *database) prepare(ctx context.Context, create bool) (*schema.Traits, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.known != nil {
 		return d.known, nil
 	}
-	write, read, missing, err := d.handles(ctx, create)
-	if err != nil || missing {
+	var known *schema.Traits
+	err := d.retry.do(ctx, func() (err error) {
+		known, err = d.look(ctx, create)
+		return err
+	})
+	if err != nil {
+		return nil, &repeat.Permanent{Err: err}
+	}
+	d.known = known
+	return known, nil
+}
+
+func (d *database) look(ctx context.Context, create bool) (*schema.Traits, error) {
+	write, read, missing, err := d.handles(ctx, create && d.inDefault())
+	if err != nil {
 		return nil, d.unusable("open the database", err)
 	}
-	revision, err := schema.Revision(ctx, schema.SQL(read), d.dialect())
-	if err != nil {
-		return nil, d.unusable("look at the database", err)
-	}
-	if revision == "" {
-		if !create {
-			return nil, nil
+	revision := ""
+	if !missing {
+		if revision, err = schema.Revision(ctx, schema.SQL(read), d.dialect()); err != nil {
+			return nil, d.unusable("look at the database", err)
 		}
+	}
+	switch {
+	case revision == "" && !d.inDefault():
+		return nil, d.noWorkspace("a new database has only the default workspace")
+	case revision == "" && !create:
+		return nil, nil
+	case revision == "":
 		if revision, err = d.create(ctx, write); err != nil {
 			return nil, d.unusable("create MLflow's tables", err)
 		}
 	}
 	known, err := schema.Check(revision)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", migrate.ErrFatal, err)
+		return nil, d.unusable("look at the database", err)
 	}
-	if d.workspace != "" && !known.Workspaces {
-		return nil, fmt.Errorf("the database is of MLflow before 3.10, which has no workspaces: unset MLFLOW_WORKSPACE: %w", migrate.ErrFatal)
-	}
-	d.known = &known
-	return d.known, nil
+	return &known, d.unusable("find the workspace", d.checkWorkspace(ctx, read, known))
 }
 
 // create makes the tables. Of two that create at once the slower finds those of the other.

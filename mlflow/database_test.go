@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/url"
@@ -400,25 +401,80 @@ func TestWithoutWorkspaces(t *testing.T) {
 		t.Error("a second load did not find the run")
 	}
 	cfg.Workspace = "team"
-	if _, err := put(t, newDatabaseSink(t, cfg), example()); !errors.Is(err, migrate.ErrFatal) {
-		t.Errorf("error %v", err)
+	mustRefuseWorkspace(t, cfg)
+	cfg.Workspace = "default"
+	if !mustPut(t, newDatabaseSink(t, cfg), example()).Existed {
+		t.Error("the default workspace did not find the run")
 	}
 }
 
+// TestWorkspaces: one that the database does not have is refused, and nothing is written.
 func TestWorkspaces(t *testing.T) {
 	databases(t, func(t *testing.T, fresh func(t *testing.T) mlflow.Config) {
 		cfg := fresh(t)
+		team := cfg
+		team.Workspace = "team"
+		mustRefuseWorkspace(t, team)
+		if path, ok := strings.CutPrefix(cfg.TrackingURI, "sqlite:///"); ok {
+			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("a database was made: %v", err)
+			}
+		}
+		cfg.Workspace = "default"
 		mustPut(t, newDatabaseSink(t, cfg), example())
-		cfg.Workspace = "team"
-		if mustPut(t, newDatabaseSink(t, cfg), example()).Existed {
+		mustRefuseWorkspace(t, team)
+		db := open(t, cfg)
+		if n := count(t, db, "experiments WHERE workspace <> 'default'"); n != 0 {
+			t.Errorf("%d experiments in other workspaces", n)
+		}
+
+		mustExec(t, db, "INSERT INTO workspaces (name) VALUES ('team')")
+		if mustPut(t, newDatabaseSink(t, team), example()).Existed {
 			t.Error("the run of another workspace was found")
 		}
 		var name, location string
-		each(t, open(t, cfg), "SELECT name, artifact_location FROM experiments WHERE workspace = 'team'", []any{&name, &location}, func() {})
+		each(t, db, "SELECT name, artifact_location FROM experiments WHERE workspace = 'team'", []any{&name, &location}, func() {})
 		if name != "ws/p" || !strings.Contains(location, "/workspaces/team/") {
 			t.Errorf("experiment %q in %q", name, location)
 		}
 	})
+}
+
+// mustRefuseWorkspace loads, dry and for real.
+func mustRefuseWorkspace(t *testing.T, cfg mlflow.Config) {
+	t.Helper()
+	for _, cfg.DryRun = range []bool{true, false} {
+		_, err := put(t, newDatabaseSink(t, cfg), example())
+		if !errors.Is(err, migrate.ErrFatal) || !strings.Contains(err.Error(), `workspace "team"`) || !strings.Contains(err.Error(), "MLFLOW_WORKSPACE") {
+			t.Errorf("dry %v: error %v", cfg.DryRun, err)
+		}
+	}
+}
+
+// count gives the number of rows.
+func count(t *testing.T, db *sql.DB, from string) (n int) {
+	t.Helper()
+	each(t, db, "SELECT COUNT(*) FROM "+from, []any{&n}, func() {})
+	return n
+}
+
+// TestWorkspaceWithAPlaceOfItsOwn is as with SqlAlchemyStore.resolve_artifact_root.
+func TestWorkspaceWithAPlaceOfItsOwn(t *testing.T) {
+	cfg := freshSQLite(t)
+	mustPut(t, newDatabaseSink(t, cfg), example())
+	db, own := open(t, cfg), filepath.ToSlash(t.TempDir())
+	mustExec(t, db, "INSERT INTO workspaces (name, default_artifact_root) VALUES ('team', ?)", own)
+	given := cfg.ArtifactsDir
+	cfg.Workspace = " team" // MLflow trims, too
+	for dir, want := range map[string]string{"": own + "/", given: filepath.ToSlash(given) + "/workspaces/team/"} {
+		cfg.ArtifactsDir, cfg.NamePrefix = dir, "x"+dir
+		mustPut(t, newDatabaseSink(t, cfg), example())
+		var location string
+		each(t, db, "SELECT artifact_location FROM experiments ORDER BY experiment_id", []any{&location}, func() {})
+		if !strings.HasPrefix(location, want) || strings.Count(location, "/") != strings.Count(want, "/") {
+			t.Errorf("%q: experiment in %q, not %q", dir, location, want)
+		}
+	}
 }
 
 // TestVerifyChangesNothing also where there is no database.
@@ -473,6 +529,25 @@ func TestWaitsForAnotherWriter(t *testing.T) {
 	mustPut(t, newDatabaseSink(t, cfg), other)
 	if released.Stop() {
 		t.Error("the load did not wait")
+	}
+}
+
+// TestLockedAtFirst: the first access waits as every other does, and says for what.
+func TestLockedAtFirst(t *testing.T) {
+	var log strings.Builder
+	waits := 0
+	cfg := freshSQLite(t)
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	sink := newDatabaseSink(t, mlflow.WithoutWaiting(cfg, func(time.Duration) { waits++ }))
+	mlflow.LockAtFirst(sink, 6)
+	mustPut(t, sink, example())
+	if waits != 6 || !strings.Contains(log.String(), "is locked by another program") {
+		t.Errorf("%d waits; log:\n%s", waits, log.String())
+	}
+	locked := newDatabaseSink(t, mlflow.WithoutWaiting(cfg, nil))
+	mlflow.LockAtFirst(locked, 1000)
+	if _, err := put(t, locked, example()); !errors.Is(err, migrate.ErrFatal) || !strings.Contains(err.Error(), "is locked by another program") {
+		t.Errorf("error %v", err)
 	}
 }
 

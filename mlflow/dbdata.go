@@ -11,26 +11,38 @@ import (
 	"github.com/nexport-go/migrate/convert"
 )
 
-// log writes a batch in one transaction. What is there already stays, so it may be repeated. SQLite and PostgreSQL
-// count the rows that they add.
+// log writes a batch in one transaction, which also hides the run if it is seen and the batch changes something.
+// What is there already stays, so it may be repeated.
 func (d *database) log(ctx context.Context, runID string, b *batch) (added int64, err error) {
 	err = d.tx(ctx, "log batch", func(conn *sql.Conn) error {
-		if added, err = d.putParams(ctx, conn, runID, b.params); err != nil {
-			return fmt.Errorf("params: %w", err)
+		if added, err = d.putBatch(ctx, conn, runID, b); err != nil {
+			return err
 		}
-		if len(b.points) > 0 {
-			points, err := d.insertPoints(ctx, conn, runID, b.points)
-			if err != nil {
-				return fmt.Errorf("metrics: %w", err)
-			}
-			added += points
-			if err := d.putLatest(ctx, conn, runID, b.points); err != nil {
-				return fmt.Errorf("latest metrics: %w", err)
-			}
+		if added == 0 && len(b.tags) == 0 {
+			return nil
 		}
-		return d.putTags(ctx, conn, runID, b.tags)
+		return d.hide(ctx, conn, runID)
 	})
 	return added, err
+}
+
+// putBatch gives the number of rows that were not there, which SQLite and PostgreSQL count. Tags are not counted: a
+// load sends those only that are not there.
+func (d *database) putBatch(ctx context.Context, conn *sql.Conn, runID string, b *batch) (added int64, err error) {
+	if added, err = d.putParams(ctx, conn, runID, b.params); err != nil {
+		return 0, fmt.Errorf("params: %w", err)
+	}
+	if len(b.points) > 0 {
+		points, err := d.insertPoints(ctx, conn, runID, b.points)
+		if err != nil {
+			return 0, fmt.Errorf("metrics: %w", err)
+		}
+		added += points
+		if err := d.putLatest(ctx, conn, runID, b.points); err != nil {
+			return 0, fmt.Errorf("latest metrics: %w", err)
+		}
+	}
+	return added, d.putTags(ctx, conn, runID, b.tags)
 }
 
 // rowsAtOnce is the number of rows in one INSERT: more are not faster.

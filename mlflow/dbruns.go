@@ -58,9 +58,6 @@ func (d *database) withWorkspace(args ...any) []any {
 	return args
 }
 
-// inWhich is the workspace, by default that of MLflow (mlflow/utils/workspace_utils.py).
-func (d *database) inWhich() string { return or(d.workspace, "default") }
-
 // query calls each for every row.
 func (d *database) query(ctx context.Context, q interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -166,7 +163,7 @@ func (d *database) experimentNamed(ctx context.Context, q rower, name string) (e
 	case stage == "deleted":
 		return exp, deletedExperiment(name, exp.id)
 	}
-	return exp, d.takes(exp)
+	return exp, d.accepts(name, exp.root)
 }
 
 // insertExperiment leaves the ID to the database, which the artifact location then contains.
@@ -193,8 +190,14 @@ func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name st
 	return exp, d.exec(ctx, conn, `UPDATE experiments SET artifact_location = $1 WHERE experiment_id = $2`, exp.root, id)
 }
 
-// artifactRoot is where MLflow would put an experiment: where it put the experiment 0.
+// artifactRoot is where MLflow would put an experiment: where the workspace says, else where it put the experiment 0.
 func (d *database) artifactRoot(ctx context.Context, q rower) (string, error) {
+	if !d.inDefault() {
+		root, err := d.workspaceRoot(ctx, q)
+		if err != nil || root != "" && d.files.keeps(root) {
+			return strings.TrimSuffix(root, "/"), err
+		}
+	}
 	var location sql.NullString
 	err := q.QueryRowContext(ctx, `SELECT artifact_location FROM experiments WHERE experiment_id = 0`).Scan(&location)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -205,7 +208,7 @@ func (d *database) artifactRoot(ctx context.Context, q rower) (string, error) {
 		root = "" // experiment 0 was given a place of its own
 	}
 	root, err = d.files.root(root)
-	if err == nil && d.inWhich() != "default" {
+	if err == nil && !d.inDefault() {
 		root += "/workspaces/" + d.inWhich()
 	}
 	return root, err
@@ -246,7 +249,8 @@ const loadedRuns = `SELECT r.run_uuid, CAST(r.experiment_id AS VARCHAR(20)), h.v
 	JOIN tags i ON i.run_uuid = r.run_uuid AND i.key = $1
 	JOIN tags t ON t.run_uuid = r.run_uuid AND t.key LIKE 'nexport.%'
 	LEFT JOIN tags h ON h.run_uuid = r.run_uuid AND h.key = $2
-	WHERE (r.lifecycle_stage = 'active' AND r.experiment_id IN (`
+	LEFT JOIN tags s ON s.run_uuid = r.run_uuid AND s.key = $3
+	WHERE (s.key IS NULL OR r.deleted_time IS NULL) AND (r.lifecycle_stage = 'active' AND r.experiment_id IN (`
 
 func (d *database) loadedIn(ctx context.Context, read *sql.DB, experimentIDs []string, id string) (found []target, err error) {
 	quoted := make([]string, len(experimentIDs))
@@ -258,9 +262,9 @@ func (d *database) loadedIn(ctx context.Context, read *sql.DB, experimentIDs []s
 		quoted[i] = strconv.FormatInt(n, 10)
 	}
 	query := loadedRuns + strings.Join(quoted, ",") + `) OR r.experiment_id IS NULL AND h.value IN ('` + strings.Join(quoted, "','") + `'))`
-	args := []any{convert.TagID, tagHidden}
+	args := []any{convert.TagID, tagHidden, tagShown}
 	if id != "" {
-		query += ` AND i.value = $3`
+		query += ` AND i.value = $4`
 		args = append(args, id)
 	}
 	query += ` ORDER BY r.start_time, r.run_uuid`
@@ -306,20 +310,19 @@ func (d *database) createRun(ctx context.Context, exp experiment, run newRun) (m
 		there := false
 		for n := 0; ; n++ {
 			made.runID = runUUID(exp.id, identity, n)
-			deleted := false
-			if there, deleted, err = d.runState(ctx, conn, made.runID); err != nil {
+			state, err := d.runState(ctx, conn, made.runID)
+			if err != nil {
 				return err
 			}
-			if !deleted {
+			if there = state.there; !state.deleted() {
 				break
 			}
 		}
 		made.artifactURI = location + "/" + made.runID + "/artifacts"
 		if !there {
-			err = d.insertRun(ctx, conn, made, run)
-		}
-		if err != nil {
-			return err
+			if err := d.insertRun(ctx, conn, made, run); err != nil {
+				return err
+			}
 		}
 		made.tags, err = d.ownTags(ctx, conn, made.runID)
 		return err
@@ -344,19 +347,6 @@ func (d *database) ownTags(ctx context.Context, conn *sql.Conn, runID string) (m
 	return tags, err
 }
 
-// runState tells whether a run is there, and whether it is deleted: by somebody, or given up by a load.
-func (d *database) runState(ctx context.Context, conn *sql.Conn, runID string) (there, deleted bool, err error) {
-	var stage string
-	var in sql.NullInt64
-	var hidden sql.NullString
-	err = conn.QueryRowContext(ctx, d.numbered(`SELECT r.lifecycle_stage, r.experiment_id, h.value FROM runs r
-		LEFT JOIN tags h ON h.run_uuid = r.run_uuid AND h.key = $1 WHERE r.run_uuid = $2`), tagHidden, runID).Scan(&stage, &in, &hidden)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, false, nil
-	}
-	return err == nil, stage == "deleted" && (in.Valid || !hidden.Valid), err
-}
-
 func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id string) (string, error) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
@@ -371,7 +361,7 @@ func (d *database) experimentLocation(ctx context.Context, conn *sql.Conn, id st
 	if stage != "active" {
 		return "", fmt.Errorf("experiment %s was deleted while it was loaded into: restore it with `mlflow experiments restore -x %s`: %w", id, id, migrate.ErrFatal)
 	}
-	return strings.TrimSuffix(location.String, "/"), nil
+	return strings.TrimSuffix(location.String, "/"), d.accepts(id, location.String)
 }
 
 // maxArtifactURI is the width of runs.artifact_uri; SQLite does not insist on it, and MLflow works there with
@@ -399,67 +389,3 @@ func (d *database) insertRun(ctx context.Context, conn *sql.Conn, to target, run
 
 // tagRunName is always equal to runs.name.
 const tagRunName = "mlflow.runName"
-
-// deleteRun marks the run, as MLflow does. A hidden one is given up: no load completes it.
-func (d *database) deleteRun(ctx context.Context, runID string) error {
-	return d.tx(ctx, "delete run", func(conn *sql.Conn) error {
-		if err := d.exec(ctx, conn, `DELETE FROM tags WHERE key = $1 AND run_uuid = $2`, tagHidden, runID); err != nil {
-			return err
-		}
-		return d.exec(ctx, conn, `UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = $1 WHERE run_uuid = $2`, time.Now().UnixMilli(), runID)
-	})
-}
-
-// errGone: rows of a run refer to it, so the database refuses them without it.
-var errGone = errors.New("the run is gone: somebody removed it while it was loaded, for instance by `mlflow gc`; load again")
-
-// finish shows the run, with its end and its last tags, in one transaction.
-func (d *database) finish(ctx context.Context, runID, status string, end *int64, tags []convert.Tag) error {
-	return d.tx(ctx, "finish run", func(conn *sql.Conn) error {
-		done, err := conn.ExecContext(ctx, d.numbered(`UPDATE runs SET status = $1, end_time = $2 WHERE run_uuid = $3`), status, end, runID)
-		if err != nil {
-			return err
-		}
-		if n, err := done.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(errGone, err)
-		}
-		if err := d.show(ctx, conn, runID); err != nil {
-			return err
-		}
-		return d.putTags(ctx, conn, runID, tags)
-	})
-}
-
-// show puts a hidden run into its experiment.
-func (d *database) show(ctx context.Context, conn *sql.Conn, runID string) error {
-	var id string
-	err := conn.QueryRowContext(ctx, d.numbered(`SELECT value FROM tags WHERE key = $1 AND run_uuid = $2`), tagHidden, runID).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return d.shown(ctx, conn, runID)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := d.experimentLocation(ctx, conn, id); err != nil {
-		return err
-	}
-	n, err := strconv.ParseInt(id, 10, 64)
-	if err != nil {
-		return err
-	}
-	err = d.exec(ctx, conn, `UPDATE runs SET experiment_id = $1, lifecycle_stage = 'active', deleted_time = NULL WHERE run_uuid = $2`, n, runID)
-	if err != nil {
-		return err
-	}
-	return d.exec(ctx, conn, `DELETE FROM tags WHERE key = $1 AND run_uuid = $2`, tagHidden, runID)
-}
-
-// shown makes sure that a run which is not hidden is in an experiment.
-func (d *database) shown(ctx context.Context, conn *sql.Conn, runID string) error {
-	var in sql.NullInt64
-	err := conn.QueryRowContext(ctx, d.numbered(`SELECT experiment_id FROM runs WHERE run_uuid = $1`), runID).Scan(&in)
-	if err == nil && !in.Valid {
-		err = errors.New("another load, of another version of the run, has given up what this one wrote; load again")
-	}
-	return err
-}

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -25,13 +26,57 @@ const partsDir = "nexport-parts"
 
 // put writes a file apart, syncs it, and moves it to its name, so that it is whole or not there.
 func (d directory) put(_ context.Context, name string, size int64, open func() (io.ReadCloser, error)) error {
-	if err := d.write(name, size, open); err != nil {
+	return d.putAfter(name, size, open, func() error { return nil })
+}
+
+// putAfter calls ready when all bytes are there, before anybody sees them.
+func (d directory) putAfter(name string, size int64, open func() (io.ReadCloser, error), ready func() error) error {
+	if err := d.write(name, size, open, ready); err != nil {
 		return fmt.Errorf("artifact %s in %s: %w", name, d.dir, fullDisk(err))
 	}
 	return nil
 }
 
-func (d directory) write(name string, size int64, open func() (io.ReadCloser, error)) (err error) {
+// same reports whether a file is there already, with these bytes.
+func (d directory) same(name string, size int64, open func() (io.ReadCloser, error)) (bool, error) {
+	root, err := os.OpenRoot(d.dir)
+	if err != nil {
+		return false, nil // put will say why, if it cannot be made
+	}
+	defer root.Close()
+	there, err := root.Open(filepath.FromSlash(name))
+	if err != nil {
+		return false, nil
+	}
+	defer there.Close()
+	if info, err := there.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() != size {
+		return false, nil
+	}
+	body, err := open()
+	if err != nil {
+		return false, err
+	}
+	defer body.Close()
+	return sameBytes(&exactly{body, size}, there)
+}
+
+// sameBytes reads both to the first difference. An error is one of the new bytes: the old ones are then replaced.
+func sameBytes(next, old io.Reader) (bool, error) {
+	a, b := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(next, a)
+		ended := err == io.EOF || err == io.ErrUnexpectedEOF
+		if err != nil && !ended {
+			return false, err
+		}
+		m, _ := io.ReadFull(old, b[:n])
+		if same := m == n && bytes.Equal(a[:n], b[:n]); !same || ended {
+			return same, nil
+		}
+	}
+}
+
+func (d directory) write(name string, size int64, open func() (io.ReadCloser, error), ready func() error) (err error) {
 	if err := os.MkdirAll(d.dir, 0o755); err != nil {
 		return err
 	}
@@ -49,7 +94,10 @@ func (d directory) write(name string, size int64, open func() (io.ReadCloser, er
 	if err != nil {
 		return err
 	}
-	if err := root.Rename(part, target); err != nil {
+	if err = ready(); err == nil {
+		err = root.Rename(part, target)
+	}
+	if err != nil {
 		return errors.Join(err, root.Remove(part))
 	}
 	if root.Remove(partsDir) != nil { // there are others

@@ -27,6 +27,7 @@ type traits struct {
 	maxTag   int
 	batch    batchLimits
 	resend   bool // sending points again is as cheap as reading back which are there
+	hides    bool // a run that is loaded into is hidden, and marked as loading, by the backend
 }
 
 // traitsOf reads the answer of GET /version. Of an unknown server it expects little.

@@ -87,9 +87,9 @@ func (l *load) note(p migrate.Problem) { l.problems = append(l.problems, p) }
 // errStale: what an earlier load left is of another version of the source, so it cannot be completed.
 var errStale = errors.New("an earlier load left the run unfinished, and the source has changed since: load again")
 
-// unfinished reports whether an earlier load left the run hidden. So it is nobody else's.
+// unfinished reports whether an earlier load left the run hidden and nobody has ever seen it. So it is nobody else's.
 func (l *load) unfinished() bool {
-	return l.resumed && l.to.tags[tagHidden] != "" && l.sink.plan == nil
+	return l.resumed && l.to.tags[tagHidden] != "" && l.to.tags[tagShown] == "" && l.sink.plan == nil
 }
 
 // existed reports whether an earlier load ended, though not with all of the run, and this one had nothing to add.
@@ -253,7 +253,10 @@ func (l *load) reopen(ctx context.Context, tags []convert.Tag) (err error) {
 		tags = append(tags, convert.Tag{Key: convert.TagOrphan, Value: "false"})
 	}
 	l.batch.reset()
-	for _, tag := range append(tags, convert.Tag{Key: convert.TagState, Value: convert.StateLoading}) {
+	if !l.traits.hides {
+		tags = append(tags, convert.Tag{Key: convert.TagState, Value: convert.StateLoading})
+	}
+	for _, tag := range tags {
 		if l.was.tags[tag.Key] == tag.Value {
 			continue
 		}

@@ -3,6 +3,7 @@ package mlflow
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -30,11 +31,13 @@ func (a artifactPlaces) fresh() (string, error) {
 // root is where new experiments of a database go that has the given one; "" if it says nothing.
 // Proxied roots stay: a server reads them, from the directory that ArtifactsDir names.
 func (a artifactPlaces) root(root string) (string, error) {
-	if root == "" || a.dir != "" && !isProxied(root) {
+	if root == "" || !a.keeps(root) {
 		return a.fresh()
 	}
 	return root, nil
 }
+
+func (a artifactPlaces) keeps(root string) bool { return a.dir == "" || isProxied(root) }
 
 func isProxied(uri string) bool { return strings.HasPrefix(uri, "mlflow-artifacts:") }
 
@@ -45,10 +48,15 @@ func onDisk(location string) (dir string, ok bool) {
 		return fromLocation(location), true
 	}
 	u, err := url.Parse(location)
-	if err == nil && u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") {
+	if err == nil && u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/") {
 		return fromFilePath(u.Path), true
 	}
 	return "", false
+}
+
+// isRelative reports that a location, or the path of its file: address, begins nowhere.
+func isRelative(u *url.URL) bool {
+	return u.Scheme == "" || u.Scheme == "file" && u.Host == "" && !strings.HasPrefix(u.Path, "/")
 }
 
 // local gives the directory of a location. Only what this machine can write is taken.
@@ -66,7 +74,7 @@ func (a artifactPlaces) local(location string) (string, error) {
 	case u.Scheme == "mlflow-artifacts":
 		return "", fmt.Errorf("artifacts of this experiment are kept by an MLflow server: name the directory of its --artifacts-destination (by default mlartifacts, where it was started) "+
 			"with --artifacts-dir, or load over that server: %w", migrate.ErrFatal)
-	case u.Scheme == "":
+	case isRelative(u):
 		return "", fmt.Errorf("artifacts of this experiment go to %q, which depends on the directory that MLflow is started in: "+
 			"load into a new experiment (--name-prefix) with --artifacts-dir: %w", location, migrate.ErrFatal)
 	}
@@ -127,13 +135,35 @@ func fromFilePath(path string) string {
 	return filepath.FromSlash(path)
 }
 
+// hiddenFiles are the artifacts of a run in a database: before one of a run that is seen changes, the run is hidden.
+type hiddenFiles struct {
+	directory
+	d     *database
+	runID string
+}
+
+func (h hiddenFiles) put(ctx context.Context, name string, size int64, open func() (io.ReadCloser, error)) error {
+	unseen, err := h.d.unseen(ctx, h.runID)
+	if err != nil {
+		return err
+	}
+	if unseen {
+		return h.directory.put(ctx, name, size, open)
+	}
+	if same, err := h.same(name, size, open); err != nil || same {
+		return err
+	}
+	// Only now: the source may lack the file, each time.
+	return h.putAfter(name, size, open, func() error { return h.d.conceal(ctx, h.runID) })
+}
+
 // artifacts opens the directory that the run's artifact URI names.
 func (d *database) artifacts(_ context.Context, to target) (artifactStore, error) {
 	dir, err := d.files.local(to.artifactURI)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", to.runID, err)
 	}
-	return directory{dir}, nil
+	return hiddenFiles{directory{dir}, d, to.runID}, nil
 }
 
 // takes goes by the rules of artifacts, before there is a run.
@@ -141,8 +171,13 @@ func (d *database) takes(exp experiment) error {
 	if exp.root == "" {
 		return nil
 	}
-	if _, err := d.files.local(exp.root); err != nil {
-		return fmt.Errorf("experiment %q: %w", exp.name, err)
+	return d.accepts(exp.name, exp.root)
+}
+
+// accepts takes an empty location for what the database has.
+func (d *database) accepts(name, location string) error {
+	if _, err := d.files.local(location); err != nil {
+		return fmt.Errorf("experiment %q: %w", name, err)
 	}
 	return nil
 }

@@ -392,15 +392,16 @@ func TestPartialAgain(t *testing.T) {
 			run := example()
 			whole := run.Files["k"]
 			delete(run.Files, "k")
+			cfg := mlflow.Config{TrackingURI: uri, ArtifactsDir: t.TempDir()}
 			for i, existed := range []bool{false, true, true} {
-				result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: uri, ArtifactsDir: t.TempDir()}), run)
+				result := mustPut(t, newSink(t, cfg), run)
 				lossy := slices.ContainsFunc(result.Problems, func(p migrate.Problem) bool { return p.Code.Lossy() })
 				if result.Existed != existed || !lossy {
 					t.Errorf("load %d: existed %v, want %v; problems %v", i, result.Existed, existed, result.Problems)
 				}
 			}
 			run.Files["k"] = whole
-			if result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: uri}), run); result.Existed {
+			if result := mustPut(t, newSink(t, cfg), run); result.Existed {
 				t.Error("the file came, and the load says that it added nothing")
 			}
 		})

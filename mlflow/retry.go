@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -91,5 +92,11 @@ func temporary(err error) bool {
 		cert   *tls.CertificateVerificationError
 		syntax *json.SyntaxError
 	)
-	return !errors.As(err, &fixed) && !errors.As(err, &cert) && !errors.As(err, &syntax) && !isSource(err)
+	return !errors.As(err, &fixed) && !errors.As(err, &cert) && !errors.As(err, &syntax) && !isSource(err) && !isAlert(err)
+}
+
+// isAlert reports that the server ended TLS and said why: it wants another certificate of us, or another version.
+func isAlert(err error) bool {
+	var network *net.OpError // crypto/tls has no type of its own for it
+	return errors.As(err, &network) && network.Op == "remote error"
 }

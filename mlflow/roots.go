@@ -25,7 +25,7 @@ func proxiedRoot(location, next string) (*url.URL, error) {
 		return nil, fmt.Errorf("artifact location %q: %w", location, err)
 	case u.Scheme == "mlflow-artifacts":
 		return u, nil
-	case u.Scheme == "":
+	case isRelative(u):
 		return nil, fmt.Errorf("artifacts of this experiment go to %q, relative to a directory that only the server knows: "+
 			"start the server with --artifacts-destination, or with an absolute --default-artifact-root, and %s: %w", location, next, migrate.ErrFatal)
 	}

@@ -132,3 +132,14 @@ func TestRefusedRootInterrupted(t *testing.T) {
 		t.Errorf("left behind: %+v", e)
 	}
 }
+
+// TestRelativeFileAddress is refused like a relative path.
+func TestRelativeFileAddress(t *testing.T) {
+	for _, root := range []string{"file:relx", "file:./x"} {
+		server := mlflowtest.NewServer(t, mlflowtest.Options{ArtifactRoot: root})
+		_, err := put(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), example())
+		if !errors.Is(err, migrate.ErrFatal) || !strings.Contains(err.Error(), "--artifacts-destination") || len(server.Runs()) != 0 {
+			t.Errorf("%s: error %v, %d runs", root, err, len(server.Runs()))
+		}
+	}
+}

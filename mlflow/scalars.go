@@ -85,9 +85,14 @@ func (l *load) logParams(ctx context.Context) error {
 	return l.flush(ctx)
 }
 
+// clip cuts between characters: what it gives goes into reports, as JSON.
 func clip(s string) string {
 	if len(s) <= 80 {
 		return s
 	}
-	return s[:77] + "..."
+	end := 77
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "..."
 }

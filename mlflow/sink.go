@@ -94,8 +94,9 @@ func isFileStore(address, scheme string) bool {
 	return len(scheme) == 1 // a drive of Windows
 }
 
-// PutRun loads one run. The errors match migrate.ErrUnauthorized and migrate.ErrFatal where no other
-// run would fare better. A run that was loaded with another step multiplier is an error.
+// PutRun loads one run. The errors match migrate.ErrFatal where no other run would fare better. Those that match
+// migrate.ErrUnauthorized alone are of this run: its experiment is forbidden, others need not be. A run that was loaded
+// with another step multiplier is an error.
 func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
 	known, err := s.to.traits(ctx)
 	if err != nil {
