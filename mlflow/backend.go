@@ -78,7 +78,7 @@ type newRun struct {
 
 type stored struct {
 	params, tags map[string]string
-	metrics      map[string]bool // keys
+	metrics      map[string]point // by key: the latest, zero where the backend does not look
 }
 
 // point is a metric's point as the server takes it.

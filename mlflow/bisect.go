@@ -24,14 +24,13 @@ func (l *load) bisect(ctx context.Context, b *batch, cause error) error {
 		l.batch.limits.bytes = min(l.batch.limits.bytes, max(len(b.body(l.to.runID))/2, leastBatch))
 	}
 	for _, half := range []batch{b.part(0, n/2), b.part(n/2, n)} {
-		added, err := l.sink.to.log(ctx, l.to.runID, &half)
+		err := l.send(ctx, &half)
 		if isRefusal(err) {
 			err = l.bisect(ctx, &half, err)
 		}
 		if err != nil {
 			return err
 		}
-		l.added += added
 	}
 	return nil
 }

@@ -72,6 +72,7 @@ func (d *database) traits(ctx context.Context) (traits, error) {
 	}
 	t := traitsOf(release)
 	t.batch, t.resend, t.hides = sqlBatch, true, true
+	t.prefixes = false // all points are read instead
 	return t, nil
 }
 

@@ -193,7 +193,7 @@ func (d *database) stored(ctx context.Context, runID string) (s stored, err erro
 }
 
 func (d *database) readStored(ctx context.Context, read *sql.DB, runID string) (stored, error) {
-	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]bool{}}
+	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]point{}}
 	for query, into := range map[string]map[string]string{
 		`SELECT key, value FROM params WHERE run_uuid = $1`: s.params,
 		`SELECT key, value FROM tags WHERE run_uuid = $1`:   s.tags,
@@ -212,7 +212,7 @@ func (d *database) readStored(ctx context.Context, read *sql.DB, runID string) (
 	err := d.query(ctx, read, `SELECT key FROM latest_metrics WHERE run_uuid = $1`, func(rows *sql.Rows) error {
 		var key string
 		err := rows.Scan(&key)
-		s.metrics[key] = true
+		s.metrics[key] = point{}
 		return err
 	}, runID)
 	return s, err

@@ -95,6 +95,7 @@ func TestTraits(t *testing.T) {
 		"3.1.1.dev0": {keys: colon, paging: true, maxParam: 6000, maxTag: 5000},
 	} {
 		want.version, want.batch = version, logBatch
+		want.prefixes = parseVersion(version) > 0
 		if got := traitsOf(version); got != want {
 			t.Errorf("%q: %+v, want %+v", version, got, want)
 		}

@@ -26,6 +26,7 @@ type traits struct {
 	maxParam int
 	maxTag   int
 	batch    batchLimits
+	prefixes bool // of a batch the server stores a beginning: what it has of the end tells of all
 	resend   bool // sending points again is as cheap as reading back which are there
 	hides    bool // a run that is loaded into is hidden, and marked as loading, by the backend
 }
@@ -36,6 +37,7 @@ func traitsOf(version string) traits {
 	number := parseVersion(version)
 	t.keys.Colon = number >= 2_017_000
 	t.paging = number >= 3_001_001
+	t.prefixes = number > 0
 	if number > 0 && number < 2_009_000 {
 		t.maxParam = 500
 	}

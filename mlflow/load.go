@@ -38,9 +38,10 @@ type load struct {
 	long     map[attributeID]string // scalars too long for a param: their text artifact
 
 	want    expected
-	added   int64        // params, points and artifacts that were not there
-	refused int          // entries that the server did not take
-	lacking []keyedPoint // those of them that are points
+	ends    map[string]bool // metrics that a batch ended in
+	added   int64           // params, points and artifacts that were not there
+	refused int             // entries that the server did not take
+	lacking []keyedPoint    // those of them that are points
 }
 
 type attributeID struct {
@@ -58,7 +59,7 @@ type expected struct {
 // do is the order of a load. The run calls itself complete in the last request.
 func (l *load) do(ctx context.Context) error {
 	l.long = map[attributeID]string{}
-	l.batch.limits = l.traits.batch
+	l.batch.limits, l.ends = l.traits.batch, map[string]bool{}
 	l.want = expected{map[string]string{}, map[string]string{}, map[string]series{}, map[string]int64{}}
 	var err error
 	if l.sidecar, err = newSpool(l.sink.cfg.TempDir); err != nil {
@@ -285,12 +286,24 @@ func (l *load) flush(ctx context.Context) error {
 	if l.batch.len() == 0 {
 		return nil
 	}
-	added, err := l.sink.to.log(ctx, l.to.runID, &l.batch)
+	err := l.send(ctx, &l.batch)
 	if isRefusal(err) {
 		return l.bisect(ctx, &l.batch, err)
 	}
-	l.added += added
 	return err
+}
+
+// send writes one batch and remembers the metric at its end, for sums.
+func (l *load) send(ctx context.Context, b *batch) error {
+	added, err := l.sink.to.log(ctx, l.to.runID, b)
+	if err != nil {
+		return err
+	}
+	l.added += added
+	if n := len(b.points); n > 0 {
+		l.ends[b.points[n-1].key] = true
+	}
+	return nil
 }
 
 // finish sets end and status, and says how far the run can be trusted.

@@ -37,7 +37,7 @@ func (l *load) newMetric(ctx context.Context, chunk migrate.Chunk) (mover, error
 		l: l, line: convert.Attribute{Path: chunk.Path, Kind: chunk.Kind, Metric: key},
 		same: map[pointID]struct{}{},
 	}
-	if !l.was.metrics[key] || l.traits.resend {
+	if _, there := l.was.metrics[key]; !there || l.traits.resend {
 		return m, nil
 	}
 	var err error
@@ -152,15 +152,19 @@ func (s *sum) remove(p point) {
 	s.digest -= p.hash()
 }
 
-// series is the sum of a metric and the last of its points, as the server orders them.
+// series is the sum of a metric, the last of its points as the server orders them, and the one that it shows as the
+// latest.
 type series struct {
 	sum
-	last point
+	last, latest point
 }
 
 func (s *series) add(p point) {
 	if s.points == 0 || p.after(s.last) {
 		s.last = p
+	}
+	if s.points == 0 || p.later(s.latest) {
+		s.latest = p
 	}
 	s.sum.add(p)
 }

@@ -201,6 +201,7 @@ type wireRun struct {
 		Tags    []wireTag `json:"tags"`
 		Metrics []struct {
 			Key string `json:"key"`
+			wireMetric
 		} `json:"metrics"`
 	} `json:"data"`
 }
@@ -311,7 +312,7 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 	if err := r.c.getJSON(ctx, "read run", "mlflow/runs/get", url.Values{"run_id": {runID}}, &answer); err != nil {
 		return stored{}, err
 	}
-	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]bool{}}
+	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]point{}}
 	for _, p := range answer.Run.Data.Params {
 		s.params[p.Key] = p.Value
 	}
@@ -319,7 +320,7 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 		s.tags[t.Key] = t.Value
 	}
 	for _, m := range answer.Run.Data.Metrics {
-		s.metrics[m.Key] = true
+		s.metrics[m.Key] = m.point()
 	}
 	return s, nil
 }
