@@ -33,7 +33,7 @@ var targets = []target{
 	{"mlflow2", envMLflow2, true, true, overREST(envMLflow2, false)},
 	{"mlflow3 local artifacts", envMLflow3, false, false, overREST(envMLflow3, true)},
 	{"new sqlite", envMLflow3, true, false, newSQLite}, // TestSameAsREST has the made one in such a database
-	{"new postgres", envMLflow3, false, true, newPostgres},
+	{"new postgres", envMLflow3, true, true, newPostgres},
 	{"new sqlite of a newer mlflow", envMLflowNext, false, false, newSQLiteOf(envMLflowNext)},
 	{"sqlite of mlflow2", envMLflow2, false, false, sqliteOf(envMLflow2)},
 	{"sqlite of mlflow3", envMLflow3, false, false, sqliteOf(envMLflow3)},
