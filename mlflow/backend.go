@@ -34,7 +34,7 @@ type backend interface {
 	log(ctx context.Context, runID string, b *batch) (added int64, err error)
 	// finish sets end and status, and after that the tags, the last of them last.
 	finish(ctx context.Context, runID, status string, end *int64, tags []convert.Tag) error
-	// stored reads back what a run has; metrics are keys only.
+	// stored reads back what a run has, of metrics the latest points.
 	stored(ctx context.Context, runID string) (stored, error)
 	// points yields all points of these metrics, in no order.
 	points(ctx context.Context, runID string, keys []string) iter.Seq2[keyedPoint, error]

@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -203,7 +204,7 @@ func portOf(u *url.URL) string {
 	if u.Port() == "" && u.Scheme == "https" {
 		return "443"
 	}
-	return or(u.Port(), "80")
+	return cmp.Or(u.Port(), "80")
 }
 
 // url puts a path behind the server's own; "mlflow..." are paths of the API.
@@ -234,7 +235,7 @@ func (c *client) failure(req call, request *http.Request, response *http.Respons
 	}
 	e.Hint = e.hint(request.URL.Host)
 	if !c.owns(request.URL) {
-		e.elsewhere, e.Hint = true, or(e.strange(request.URL.Host, c.server.Host), e.Hint)
+		e.elsewhere, e.Hint = true, cmp.Or(e.strange(request.URL.Host, c.server.Host), e.Hint)
 	}
 	if json.Unmarshal(body, &answer) == nil && answer.Code != "" {
 		e.Code, e.Message = answer.Code, answer.Message

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -95,13 +96,6 @@ func FromEnv(getenv func(string) string, home string) (Config, error) {
 
 func isTrue(s string) bool { return s == "1" || strings.EqualFold(s, "true") }
 
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // server makes the backend for a server.
 func (c *Config) server() (to backend, closing func() error, err error) {
 	server, err := c.address()
@@ -132,7 +126,7 @@ func (c *Config) address() (*url.URL, error) {
 	if _, ok := u.User.Password(); ok {
 		c.login = u.User
 	} else if u.User != nil {
-		c.Username = or(c.Username, u.User.Username())
+		c.Username = cmp.Or(c.Username, u.User.Username())
 	}
 	u.User = nil
 	u.Path, u.RawQuery, u.Fragment = strings.TrimRight(u.Path, "/"), "", ""

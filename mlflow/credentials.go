@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,8 +31,8 @@ func (c *Config) addCredentials(path string) error {
 		}
 		return strings.ReplaceAll(s, "%%", "%")
 	}
-	c.Username = or(c.Username, value("mlflow_tracking_username"))
-	c.Password = or(c.Password, value("mlflow_tracking_password"))
+	c.Username = cmp.Or(c.Username, value("mlflow_tracking_username"))
+	c.Password = cmp.Or(c.Password, value("mlflow_tracking_password"))
 	return nil
 }
 

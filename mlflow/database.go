@@ -71,8 +71,7 @@ func (d *database) traits(ctx context.Context) (traits, error) {
 		release = known.Release
 	}
 	t := traitsOf(release)
-	t.batch, t.resend, t.hides = sqlBatch, true, true
-	t.prefixes = false // all points are read instead
+	t.batch, t.resend, t.hides, t.prefixes = sqlBatch, true, true, false // the check reads all points
 	return t, nil
 }
 

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -277,7 +278,7 @@ func (d *database) loadedIn(ctx context.Context, read *sql.DB, experimentIDs []s
 			return err
 		}
 		if len(found) == 0 || found[len(found)-1].runID != run.runID {
-			run.experiment, run.artifactURI, run.tags = or(in.String, hidden.String), artifacts.String, map[string]string{}
+			run.experiment, run.artifactURI, run.tags = cmp.Or(in.String, hidden.String), artifacts.String, map[string]string{}
 			found = append(found, run)
 		}
 		found[len(found)-1].tags[key] = value.String

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ type artifactPlaces struct {
 
 // fresh is the root for a new database: that of MLflow's own clients, ./mlruns.
 func (a artifactPlaces) fresh() (string, error) {
-	dir := or(a.dir, "mlruns")
+	dir := cmp.Or(a.dir, "mlruns")
 	path, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("directory for artifacts: %w", err)

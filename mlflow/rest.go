@@ -197,13 +197,15 @@ type wireRun struct {
 		ArtifactURI string `json:"artifact_uri"`
 	} `json:"info"`
 	Data struct {
-		Params  []wireTag `json:"params"`
-		Tags    []wireTag `json:"tags"`
-		Metrics []struct {
-			Key string `json:"key"`
-			wireMetric
-		} `json:"metrics"`
+		Params  []wireTag       `json:"params"`
+		Tags    []wireTag       `json:"tags"`
+		Metrics json.RawMessage `json:"metrics"` // wireLatest, of which searches need none
 	} `json:"data"`
+}
+
+type wireLatest struct {
+	Key string `json:"key"`
+	wireMetric
 }
 
 func (w wireRun) target() target {
@@ -319,7 +321,13 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 	for _, t := range answer.Run.Data.Tags {
 		s.tags[t.Key] = t.Value
 	}
-	for _, m := range answer.Run.Data.Metrics {
+	var latest []wireLatest
+	if raw := answer.Run.Data.Metrics; raw != nil {
+		if err := json.Unmarshal(raw, &latest); err != nil {
+			return stored{}, fmt.Errorf("read run: latest metrics of %s: %w", runID, err)
+		}
+	}
+	for _, m := range latest {
 		s.metrics[m.Key] = m.point()
 	}
 	return s, nil

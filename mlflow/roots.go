@@ -7,6 +7,7 @@ import (
 	"time"
 
 	migrate "github.com/nexport-go/migrate"
+	"github.com/nexport-go/migrate/convert"
 )
 
 // What to do about a location that is refused, beside starting the server otherwise: an experiment keeps the one
@@ -83,11 +84,8 @@ func (r *rest) giveBack(ctx context.Context, exp experiment) error {
 	return r.c.postJSON(ctx, "delete experiment", "mlflow/experiments/delete", map[string]any{"experiment_id": exp.id}, nil)
 }
 
-// maxExperimentName is the width of experiments.name.
-const maxExperimentName = 256
-
 func refusedName(exp experiment) string {
 	why := fmt.Sprintf(" (artifact root refused %s)", exp.id)
 	name := []rune(exp.name)
-	return string(name[:min(len(name), maxExperimentName-len(why))]) + why
+	return string(name[:min(len(name), convert.MaxExperimentName-len(why))]) + why
 }

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -16,7 +17,7 @@ import (
 const defaultWorkspace = "default"
 
 // inWhich is the workspace, by default that of MLflow (mlflow/utils/workspace_utils.py).
-func (d *database) inWhich() string { return or(d.workspace, defaultWorkspace) }
+func (d *database) inWhich() string { return cmp.Or(d.workspace, defaultWorkspace) }
 
 func (d *database) inDefault() bool { return d.inWhich() == defaultWorkspace }
 
