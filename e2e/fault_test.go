@@ -146,6 +146,9 @@ func killedLoad(t *testing.T, a archiveDirs, url string, at int, signal os.Signa
 	process = cmd.Process
 	close(ready)
 	cmd.Wait()
+	// A server that is busy may still have to carry out what reached it. No load can know of a run that comes to
+	// be after it has looked.
+	p.Close()
 	seen, _ := p.requests()
 	code := cmd.ProcessState.ExitCode()
 	// A load that had less to do than the request's number ends by itself.
