@@ -31,7 +31,7 @@ const (
 	CodeShortened   Code = "shortened"   // stored in part; the whole is stored beside it
 	CodeMerged      Code = "merged"      // several steps became one; the exact ones are stored beside it
 	CodeApproximate Code = "approximate" // stored as near as the target can; the exact value is stored beside it
-	CodeSuspect     Code = "suspect"     // the source's own copy looks wrong, and cannot be repaired
+	CodeSuspect     Code = "suspect"     // what is there, at the source or at the target, looks wrong and cannot be repaired
 	CodeDetail      Code = "detail"      // what the source says of it beside its values, such as a unit
 	CodeElsewhere   Code = "elsewhere"   // bytes that the source names but never held, and that were not reached
 )

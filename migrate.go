@@ -64,6 +64,12 @@ type Verifier interface {
 	VerifyRun(ctx context.Context, run RunInfo, r RunReader) ([]Problem, error)
 }
 
+// Finisher is an optional ability of a Sink: do what can only be done when the last run has been put. A job that
+// was not cut off calls it once, and ends with its error.
+type Finisher interface {
+	Finish(ctx context.Context) error
+}
+
 // Job says what to move. Source and Store export, Store and Sink load, all three do both in one
 // pass: then Sink reads what Store holds, never Source, and is told what Store knows if that is a Finder. Source and Sink alone move directly.
 type Job struct {

@@ -8,7 +8,7 @@ import (
 
 // Run moves the selected runs, each from its parent on after the parent. The Report is never nil
 // and has the runs that failed; the error means that the job stopped early: the listing broke
-// off, ctx ended, a run met ErrFatal, or StopOnError and a run failed. Runs that ctx cut short are
+// off, ctx ended, a run met ErrFatal, StopOnError and a run failed, or a Finisher failed. Runs that ctx cut short are
 // not in the Report; the next job completes them.
 func Run(ctx context.Context, job Job) (*Report, error) {
 	var stages []transfer
@@ -29,7 +29,11 @@ func Run(ctx context.Context, job Job) (*Report, error) {
 	if len(stages) == 0 {
 		return &Report{}, errors.New("a job needs two of source, store and sink")
 	}
-	return newPipeline(job, stages).run(ctx)
+	report, err := newPipeline(job, stages).run(ctx)
+	if finisher, ok := job.Sink.(Finisher); ok && err == nil {
+		err = finisher.Finish(ctx)
+	}
+	return report, err
 }
 
 // Verify compares instead of moving: Source with Store, Store (or else Source) with Sink, or a

@@ -47,12 +47,14 @@ func forest(n int) *migratetest.Memory {
 
 // recorder is a Sink that checks what Run promises to sinks.
 type recorder struct {
-	t       *testing.T
-	put     func(migrate.RunInfo) error
-	mu      sync.Mutex
-	ended   map[migrate.RunRef]bool
-	running map[migrate.RunRef]bool
-	parents migrate.Source
+	t        *testing.T
+	put      func(migrate.RunInfo) error
+	mu       sync.Mutex
+	ended    map[migrate.RunRef]bool
+	running  map[migrate.RunRef]bool
+	parents  migrate.Source
+	finished int
+	finish   error
 }
 
 func (r *recorder) PutRun(ctx context.Context, run migrate.RunInfo, body migrate.RunReader) (migrate.Result, error) {
@@ -77,6 +79,15 @@ func (r *recorder) PutRun(ctx context.Context, run migrate.RunInfo, body migrate
 	r.ended[run.RunRef] = true
 	r.mu.Unlock()
 	return migrate.Result{Target: "t/" + run.ID}, err
+}
+
+// Finish is called when no run is under way any more.
+func (r *recorder) Finish(context.Context) error {
+	if len(r.running) != len(r.ended) {
+		r.t.Errorf("%d of %d runs have ended", len(r.ended), len(r.running))
+	}
+	r.finished++
+	return r.finish
 }
 
 func newRecorder(t *testing.T, from migrate.Source, put func(migrate.RunInfo) error) *recorder {
@@ -105,6 +116,9 @@ func TestRunMovesParentsFirst(t *testing.T) {
 	want := migrate.Totals{Runs: 203, Attributes: 406, Points: 609}
 	if diff := cmp.Diff(want, report.Moved[migrate.StageLoad]); diff != "" {
 		t.Error(diff)
+	}
+	if sink.finished != 1 {
+		t.Errorf("finished %d times", sink.finished)
 	}
 	if len(sink.ended) != 203 || done != 203 || report.Listed != 203 {
 		t.Errorf("%d runs put, %d events, %d listed; want 203", len(sink.ended), done, report.Listed)
@@ -203,8 +217,8 @@ func TestRunEndsEarly(t *testing.T) {
 			if !errors.Is(err, boom) {
 				t.Errorf("err %v, want boom", err)
 			}
-			if len(sink.ended) >= 300 || len(report.Runs) == 0 {
-				t.Errorf("%d runs put, %d reported", len(sink.ended), len(report.Runs))
+			if len(sink.ended) >= 300 || len(report.Runs) == 0 || sink.finished != 0 {
+				t.Errorf("%d runs put, %d reported, finished %d times", len(sink.ended), len(report.Runs), sink.finished)
 			}
 		})
 	}
@@ -219,8 +233,18 @@ func TestRunCancelled(t *testing.T) {
 	if !errors.Is(err, why) {
 		t.Errorf("err %v, want the cause", err)
 	}
-	if report.Err() != nil {
-		t.Errorf("runs that were cut short are no failures: %v", report.Err())
+	if report.Err() != nil || sink.finished != 0 {
+		t.Errorf("runs that were cut short are no failures: %v; finished %d times", report.Err(), sink.finished)
+	}
+}
+
+func TestRunFinishes(t *testing.T) {
+	store := forest(3)
+	sink := newRecorder(t, store, func(migrate.RunInfo) error { return errors.New("of one run") })
+	sink.finish = errors.New("of all")
+	report, err := migrate.Run(t.Context(), migrate.Job{Store: store, Sink: sink})
+	if !errors.Is(err, sink.finish) || report.Err() == nil {
+		t.Errorf("err %v, report %+v", err, report)
 	}
 }
 

@@ -25,8 +25,8 @@ type backend interface {
 	findExperiment(ctx context.Context, name string, tags []convert.Tag) (exp experiment, writes int64, err error)
 	// takes gives the error that artifacts would give for the runs of an experiment. It asks nobody.
 	takes(exp experiment) error
-	// loaded yields the runs of the experiments that have the tag convert.TagID.
-	loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error]
+	// loaded yields the runs of the experiments that have the tag convert.TagID, and, unless it is the zero Tag, this one.
+	loaded(ctx context.Context, experimentIDs []string, tag convert.Tag) iter.Seq2[target, error]
 	createRun(ctx context.Context, exp experiment, run newRun) (target, error)
 	deleteRun(ctx context.Context, runID string) error
 	// log writes one batch that keeps all limits. Repeating it changes nothing. Added counts the points and params
@@ -55,6 +55,7 @@ type artifactStore interface {
 type experiment struct {
 	id, name string
 	root     string // its artifact location; empty: not known
+	made     bool   // by this load: no earlier one has left anything in it
 }
 
 func deletedExperiment(name, id string) error {
@@ -68,6 +69,12 @@ type target struct {
 	experiment  string // its ID
 	artifactURI string
 	tags        map[string]string // those that begin with "nexport."
+}
+
+// ended reports whether a load came to its end with the run.
+func (t target) ended() bool {
+	state := t.tags[convert.TagState]
+	return state == convert.StateComplete || state == convert.StatePartial
 }
 
 type newRun struct {

@@ -126,10 +126,26 @@ func into(out any) func(io.Reader) error {
 
 // do sends a call until it is answered, see retrier.
 func (c *client) do(ctx context.Context, req call) error {
-	if req.once {
-		return repeat.WithCause(ctx, c.attempt(ctx, req))
+	if req.once && ctx.Err() == nil {
+		longer, cancel := c.patient(ctx)
+		defer cancel()
+		return repeat.WithCause(ctx, c.attempt(longer, req))
 	}
 	return c.retry.do(ctx, func() error { return c.attempt(ctx, req) })
+}
+
+// patience is how long the answer to a request that cannot be repeated is waited for after the end of its context.
+const patience = 5 * time.Second
+
+// patient gives ctx a while more: when a load is interrupted, what a request made should be known rather than
+// come to be after the next load has looked.
+func (c *client) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		c.retry.sleep(longer, patience)
+		cancel()
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 func (c *client) attempt(ctx context.Context, req call) error {

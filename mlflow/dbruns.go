@@ -184,7 +184,7 @@ func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name st
 	if err != nil {
 		return exp, err
 	}
-	exp = experiment{strconv.FormatInt(id, 10), name, fmt.Sprintf("%s/%d", root, id)}
+	exp = experiment{id: strconv.FormatInt(id, 10), name: name, root: fmt.Sprintf("%s/%d", root, id), made: true}
 	if err := d.takes(exp); err != nil { // before anything is left behind
 		return exp, err
 	}
@@ -216,7 +216,7 @@ func (d *database) artifactRoot(ctx context.Context, q rower) (string, error) {
 }
 
 // loaded finds runs by the tag convert.TagID: those that are seen, and hidden ones to be completed.
-func (d *database) loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error] {
+func (d *database) loaded(ctx context.Context, experimentIDs []string, tag convert.Tag) iter.Seq2[target, error] {
 	return func(yield func(target, error) bool) {
 		read, err := d.reader(ctx)
 		if err != nil {
@@ -229,7 +229,7 @@ func (d *database) loaded(ctx context.Context, experimentIDs []string, id string
 		for ids := range slices.Chunk(experimentIDs, 500) {
 			var found []target
 			err := d.again(ctx, "search runs", func() (err error) {
-				found, err = d.loadedIn(ctx, read, ids, id)
+				found, err = d.loadedIn(ctx, read, ids, tag)
 				return err
 			})
 			if err != nil {
@@ -253,7 +253,7 @@ const loadedRuns = `SELECT r.run_uuid, CAST(r.experiment_id AS VARCHAR(20)), h.v
 	LEFT JOIN tags s ON s.run_uuid = r.run_uuid AND s.key = $3
 	WHERE (s.key IS NULL OR r.deleted_time IS NULL) AND (r.lifecycle_stage = 'active' AND r.experiment_id IN (`
 
-func (d *database) loadedIn(ctx context.Context, read *sql.DB, experimentIDs []string, id string) (found []target, err error) {
+func (d *database) loadedIn(ctx context.Context, read *sql.DB, experimentIDs []string, tag convert.Tag) (found []target, err error) {
 	quoted := make([]string, len(experimentIDs))
 	for i, e := range experimentIDs {
 		n, err := strconv.ParseInt(e, 10, 64)
@@ -264,9 +264,9 @@ func (d *database) loadedIn(ctx context.Context, read *sql.DB, experimentIDs []s
 	}
 	query := loadedRuns + strings.Join(quoted, ",") + `) OR r.experiment_id IS NULL AND h.value IN ('` + strings.Join(quoted, "','") + `'))`
 	args := []any{convert.TagID, tagHidden, tagShown}
-	if id != "" {
-		query += ` AND i.value = $4`
-		args = append(args, id)
+	if tag.Key != "" {
+		query += ` AND EXISTS (SELECT 1 FROM tags f WHERE f.run_uuid = r.run_uuid AND f.key = $4 AND f.value = $5)`
+		args = append(args, tag.Key, tag.Value)
 	}
 	query += ` ORDER BY r.start_time, r.run_uuid`
 	err = d.query(ctx, read, query, func(rows *sql.Rows) error {

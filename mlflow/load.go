@@ -56,8 +56,19 @@ type expected struct {
 	artifacts    map[string]int64
 }
 
-// do is the order of a load. The run calls itself complete in the last request.
+// do loads. The run calls itself complete in the last request.
 func (l *load) do(ctx context.Context) error {
+	if err := l.move(ctx); err != nil {
+		return err
+	}
+	if err := l.check(ctx); err != nil {
+		return err
+	}
+	return l.finish(ctx)
+}
+
+// move sends all there is of the run, in this order.
+func (l *load) move(ctx context.Context) error {
 	l.long = map[attributeID]string{}
 	l.batch.limits, l.ends = l.traits.batch, map[string]bool{}
 	l.want = expected{map[string]string{}, map[string]string{}, map[string]series{}, map[string]int64{}}
@@ -67,7 +78,7 @@ func (l *load) do(ctx context.Context) error {
 	}
 	l.sidecar.write(convert.AppendHeader(nil, convert.HeaderOf(l.run, l.sink.cfg.StepMultiplier)))
 	for _, step := range []func(context.Context) error{
-		l.readScalars, l.readStart, l.open, l.logParams, l.moveData, l.putSidecar, l.check, l.finish,
+		l.readScalars, l.readStart, l.open, l.logParams, l.moveData, l.putSidecar,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -95,8 +106,7 @@ func (l *load) unfinished() bool {
 
 // existed reports whether an earlier load ended, though not with all of the run, and this one had nothing to add.
 func (l *load) existed() bool {
-	state := l.was.tags[convert.TagState]
-	return l.resumed && l.added == 0 && (state == convert.StatePartial || state == convert.StateComplete)
+	return l.resumed && l.added == 0 && l.to.ended()
 }
 
 // giveUp leaves what cannot be completed to `mlflow gc`.
@@ -141,11 +151,15 @@ func (l *load) open(ctx context.Context) error {
 		return err
 	}
 	// The experiment may be one that another layout made, whose runs were not known before.
-	if found, there := l.project.run(l.run.RunRef); there {
+	found, there, notes, err := l.sink.earlier(ctx, l.project, l.run.RunRef)
+	if err != nil {
+		return err
+	}
+	if there {
 		if err := l.sink.sameSteps(l.run, found); err != nil {
 			return err
 		}
-		l.to, l.resumed = found, true
+		l.to, l.resumed, l.problems = found, true, append(l.problems, notes...)
 		return l.reopen(ctx, tags)
 	}
 	tags = append(append(tags, l.version()...), convert.Tag{Key: convert.TagState, Value: convert.StateLoading})
@@ -205,6 +219,9 @@ func (l *load) create(ctx context.Context, exp experiment, tags []convert.Tag) (
 		unclear = unclear || err != nil
 		return err
 	})
+	if !l.traits.hides && (unclear || !exp.made) {
+		l.project.doubt(exp.id)
+	}
 	if err == nil && unclear {
 		if first, err := l.find(ctx, exp); err != nil || first.runID != "" {
 			return first, err
@@ -223,19 +240,23 @@ func userOf(name string) string {
 	return text
 }
 
-// find looks for this run by its tag. Surplus copies, which can only be empty yet, are deleted.
-func (l *load) find(ctx context.Context, exp experiment) (first target, err error) {
-	for run, err := range l.sink.to.loaded(ctx, []string{exp.id}, convert.RunID(l.run.RunRef)) {
+// find looks for this run by its tag.
+func (l *load) find(ctx context.Context, exp experiment) (target, error) {
+	var copies []target
+	for run, err := range l.sink.to.loaded(ctx, []string{exp.id}, convert.Tag{Key: convert.TagID, Value: convert.RunID(l.run.RunRef)}) {
 		if err != nil {
 			return target{}, err
 		}
-		if first.runID == "" {
-			first = run
-		} else if err := l.sink.to.deleteRun(ctx, run.runID); err != nil {
-			return target{}, err
-		}
+		copies = append(copies, run)
 	}
-	return first, nil
+	if len(copies) < 2 {
+		return append(copies, target{})[0], nil
+	}
+	kept, left, err := l.sink.settle(ctx, copies)
+	if len(left) > 0 {
+		l.note(copiesLeft(kept, left))
+	}
+	return kept, err
 }
 
 // reopen reads what the server has of the run, and sets the tags that it lacks.

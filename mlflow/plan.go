@@ -148,11 +148,11 @@ func (p *planner) ensureExperiment(ctx context.Context, name string, tags []conv
 	return exp, nil
 }
 
-func (p *planner) loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error] {
+func (p *planner) loaded(ctx context.Context, experimentIDs []string, tag convert.Tag) iter.Seq2[target, error] {
 	if p.offline() || slices.Contains(experimentIDs, "") { // an experiment that only the plan has
 		return func(func(target, error) bool) {}
 	}
-	return p.backend.loaded(ctx, experimentIDs, id)
+	return p.backend.loaded(ctx, experimentIDs, tag)
 }
 
 func (p *planner) createRun(_ context.Context, exp experiment, run newRun) (target, error) {

@@ -95,7 +95,9 @@ type wireExperiment struct {
 	Tags  []wireTag `json:"tags"`
 }
 
-func (w wireExperiment) experiment() experiment { return experiment{w.ID, w.Name, w.Root} }
+func (w wireExperiment) experiment() experiment {
+	return experiment{id: w.ID, name: w.Name, root: w.Root}
+}
 
 // experiments calls experiments/search.
 func (r *rest) experiments(ctx context.Context, layout string) (found []experiment, err error) {
@@ -138,7 +140,7 @@ func (r *rest) ensureExperiment(ctx context.Context, name string, tags []convert
 		map[string]any{"name": name, "tags": wireTags(tags)}, &created)
 	switch {
 	case err == nil:
-		exp, err := r.placed(ctx, experiment{id: created.ID, name: name})
+		exp, err := r.placed(ctx, experiment{id: created.ID, name: name, made: true})
 		if errors.Is(err, migrate.ErrFatal) {
 			r.refusal = err
 		}
@@ -218,11 +220,11 @@ func (w wireRun) target() target {
 	return t
 }
 
-// loaded calls runs/search. With an id it asks for that run alone.
-func (r *rest) loaded(ctx context.Context, experimentIDs []string, id string) iter.Seq2[target, error] {
+// loaded calls runs/search.
+func (r *rest) loaded(ctx context.Context, experimentIDs []string, tag convert.Tag) iter.Seq2[target, error] {
 	filter := fmt.Sprintf("tags.`%s` LIKE '%%'", convert.TagID)
-	if id != "" {
-		filter = fmt.Sprintf("tags.`%s` = '%s'", convert.TagID, id)
+	if tag.Key != "" {
+		filter = fmt.Sprintf("tags.`%s` = '%s'", tag.Key, tag.Value) // only runs with the other have it
 	}
 	return func(yield func(target, error) bool) {
 		if len(experimentIDs) == 0 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +29,7 @@ type Sink struct {
 var (
 	_ migrate.Sink     = (*Sink)(nil)
 	_ migrate.Verifier = (*Sink)(nil)
+	_ migrate.Finisher = (*Sink)(nil)
 )
 
 // New makes a Sink. It does not speak to the server, or open the database, yet.
@@ -106,17 +109,20 @@ func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRea
 	if err != nil {
 		return migrate.Result{}, err
 	}
-	before, found := p.run(run.RunRef)
+	before, found, notes, err := s.earlier(ctx, p, run.RunRef)
+	if err != nil {
+		return migrate.Result{}, err
+	}
 	if found {
 		if err := s.sameSteps(run, before); err != nil {
 			return migrate.Result{}, err
 		}
 		if complete(run, before) {
 			s.plan.countExisting()
-			return migrate.Result{Existed: true, Target: before.runID}, nil
+			return migrate.Result{Existed: true, Target: before.runID, Problems: notes}, nil
 		}
 	}
-	l := &load{sink: s, project: p, run: run, source: r, traits: known, to: before, resumed: found}
+	l := &load{sink: s, project: p, run: run, source: r, traits: known, to: before, resumed: found, problems: notes}
 	defer func() { l.close() }()
 	err = l.do(ctx)
 	if errors.Is(err, errStale) {
@@ -124,7 +130,7 @@ func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRea
 			return migrate.Result{}, err
 		}
 		l.close()
-		l = &load{sink: s, project: p, run: run, source: r, traits: known}
+		l = &load{sink: s, project: p, run: run, source: r, traits: known, problems: notes}
 		err = l.do(ctx)
 	}
 	if err != nil {
@@ -159,6 +165,8 @@ type project struct {
 	filled      bool
 	experiments map[string]experiment // by name
 	runs        map[string]target     // by convert.RunID
+	twice       map[string][]target   // those of them that are there more than once, all copies
+	doubts      map[string]bool       // experiment IDs where a run may come to be twice
 }
 
 // project returns the index of a project, read from the server the first time.
@@ -169,6 +177,7 @@ func (s *Sink) project(ctx context.Context, name string) (*project, error) {
 		p = &project{
 			name: name, layout: convert.LayoutID(s.cfg.NamePrefix, s.cfg.ExperimentBy, name),
 			experiments: map[string]experiment{}, runs: map[string]target{},
+			twice: map[string][]target{}, doubts: map[string]bool{},
 		}
 		s.projects[name] = p
 	}
@@ -198,16 +207,21 @@ func (p *project) fill(ctx context.Context, to backend) error {
 	return nil
 }
 
-// read enters the runs of experiments. Of two with one identity, which a lost answer to
-// runs/create can leave behind, the complete one counts, else the older.
+// read enters the runs of experiments. Of copies the first that ended counts until they are settled.
 func (p *project) read(ctx context.Context, to backend, experimentIDs []string) error {
-	for run, err := range to.loaded(ctx, experimentIDs, "") {
+	for run, err := range to.loaded(ctx, experimentIDs, convert.Tag{}) {
 		if err != nil {
 			return err
 		}
 		id := run.tags[convert.TagID]
-		if before, twice := p.runs[id]; !twice || run.tags[convert.TagState] == convert.StateComplete &&
-			before.tags[convert.TagState] != convert.StateComplete {
+		before, there := p.runs[id]
+		if there && len(p.twice[id]) == 0 {
+			p.twice[id] = append(p.twice[id], before)
+		}
+		if there {
+			p.twice[id] = append(p.twice[id], run)
+		}
+		if !there || run.ended() && !before.ended() {
 			p.runs[id] = run
 		}
 	}
@@ -221,10 +235,40 @@ func (p *project) run(ref migrate.RunRef) (target, bool) {
 	return t, ok
 }
 
+// copies gives all runs of that identity if there are several.
+func (p *project) copies(ref migrate.RunRef) (first target, all []target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := convert.RunID(ref)
+	return p.runs[id], p.twice[id]
+}
+
+// byID gives the run with that convert.RunID, or the zero target.
+func (p *project) byID(id string) target {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.runs[id]
+}
+
+// put enters the only run of that identity.
 func (p *project) put(ref migrate.RunRef, t target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.runs[convert.RunID(ref)] = t
+	delete(p.twice, convert.RunID(ref))
+}
+
+// doubt notes that a run of the experiment may come to be twice.
+func (p *project) doubt(experimentID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubts[experimentID] = true
+}
+
+func (p *project) doubtful() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.doubts))
 }
 
 // forget makes room for another run of that identity.

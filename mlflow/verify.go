@@ -151,23 +151,31 @@ func (s *Sink) VerifyRun(ctx context.Context, run migrate.RunInfo, r migrate.Run
 	if err != nil {
 		return nil, err
 	}
-	before, found := p.run(run.RunRef)
-	if !found {
+	plan := newPlanner(s.to)
+	reading := &Sink{cfg: s.cfg, to: plan, plan: plan} // compares as a load would, and sends nothing
+	before, copies := p.copies(run.RunRef)
+	if len(copies) > 0 {
+		if before, _, err = reading.settle(ctx, copies); err != nil {
+			return nil, err
+		}
+	}
+	if before.runID == "" {
 		return []migrate.Problem{{Code: migrate.CodeMissing, Text: "run is not on the server"}}, nil
 	}
 	if err := s.sameSteps(run, before); err != nil {
 		return nil, err
 	}
-	plan := newPlanner(s.to)
-	reading := &Sink{cfg: s.cfg, to: plan, plan: plan} // compares as a load would, and sends nothing
 	l := &load{sink: reading, project: p, run: run, source: r, traits: known, to: before, resumed: true}
 	defer l.close()
-	return l.verify(ctx, before.tags[convert.TagState])
+	problems, err := l.verify(ctx)
+	if len(copies) > 1 {
+		problems = append(problems, differs("", fmt.Sprintf("the server has the run %d times, this is %s; a load deletes empty copies", len(copies), before.runID), false))
+	}
+	return problems, err
 }
 
-func (l *load) verify(ctx context.Context, state string) ([]migrate.Problem, error) {
-	l.sink.cfg.NoCheck = true
-	if err := l.do(ctx); err != nil {
+func (l *load) verify(ctx context.Context) ([]migrate.Problem, error) {
+	if err := l.move(ctx); err != nil {
 		return nil, err
 	}
 	problems, err := l.compare(ctx)
@@ -176,8 +184,8 @@ func (l *load) verify(ctx context.Context, state string) ([]migrate.Problem, err
 			problems = append(problems, p)
 		}
 	}
-	if state != convert.StateComplete && state != convert.StatePartial {
-		problems = append(problems, migrate.Problem{Code: migrate.CodeMissing, Text: "load was cut off: it is " + state})
+	if !l.to.ended() {
+		problems = append(problems, migrate.Problem{Code: migrate.CodeMissing, Text: "load was cut off: it is " + l.to.tags[convert.TagState]})
 	}
 	return problems, err
 }

@@ -65,7 +65,7 @@ var meanings = []struct {
 	{migrate.CodeShortened, "too long for a param; the whole text is an artifact of the run"},
 	{migrate.CodeMerged, "several steps became one; nexport.jsonl has the exact ones (or use a larger --step-multiplier)"},
 	{migrate.CodeApproximate, "MLflow cannot hold it exactly; nexport.jsonl of the run has the exact value"},
-	{migrate.CodeSuspect, "the archive's own copy looks wrong or is ambiguous; it is taken as it is"},
+	{migrate.CodeSuspect, "it looks wrong or is ambiguous in the archive, or MLflow has it twice; it is taken as it is"},
 	{migrate.CodeElsewhere, "Neptune names these files but never held them; what it knows of them is there"},
 	{migrate.CodeDetail, "what Neptune says of attributes beside their values, such as units"},
 }

@@ -43,6 +43,9 @@ type Fault struct {
 	Drop       bool   // answer 200 and do nothing
 	Lose       bool   // carry the request out and cut the connection
 	Cut        bool   // carry the request out and cut the answer short
+	// Late lets the server go on with other requests, and carry this one out when the channel is closed, whether or
+	// not anybody still waits for the answer.
+	Late <-chan struct{}
 }
 
 // Server is a fake MLflow server. Its methods may be called while it serves.
@@ -103,7 +106,7 @@ func (s *Server) Bytes() int64 {
 
 const root = "/api/2.0/"
 
-// ServeHTTP serves one request at a time.
+// ServeHTTP serves one request at a time, except those that are late.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body []byte
 	if r.Body != nil {
@@ -121,6 +124,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault := Fault{}
 	if s.fault != nil {
 		fault = s.fault(n, r)
+	}
+	if fault.Late != nil {
+		s.mu.Unlock()
+		<-fault.Late
+		s.mu.Lock()
 	}
 	answer := answer{status: http.StatusOK, body: "{}"}
 	switch {
