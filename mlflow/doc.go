@@ -22,6 +22,8 @@
 // of a metric are read back and only those that are not there are sent, files of another size are
 // sent again. An entry that the server refuses becomes a Problem; the rest of its batch is written.
 //
+// Over REST an earlier load that was killed can leave a second, empty run behind; see copies.go.
+//
 // Only the last step, a backend, knows whether there is a server or a database (backend.go). In a
 // database a run is hidden until it is finished, and nothing is made where there is no database until
 // the first run is written.
