@@ -55,7 +55,7 @@ type artifactStore interface {
 type experiment struct {
 	id, name string
 	root     string // its artifact location; empty: not known
-	made     bool   // by this load: no earlier one has left anything in it
+	fresh    bool   // made by this Sink: no earlier load has left anything in it
 }
 
 func deletedExperiment(name, id string) error {
@@ -68,8 +68,10 @@ type target struct {
 	runID       string
 	experiment  string // its ID
 	artifactURI string
-	tags        map[string]string // those that begin with "nexport."
+	tags        map[string]string // those that begin with tagPrefix
 }
+
+const tagPrefix = "nexport."
 
 // ended reports whether a load came to its end with the run.
 func (t target) ended() bool {
@@ -86,6 +88,7 @@ type newRun struct {
 type stored struct {
 	params, tags map[string]string
 	metrics      map[string]point // by key: the latest, zero where the backend does not look
+	deleted      bool             // where the backend looks
 }
 
 // point is a metric's point as the server takes it.

@@ -141,11 +141,18 @@ const patience = 5 * time.Second
 // come to be after the next load has looked.
 func (c *client) patient(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	slept := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(slept)
 		c.retry.sleep(longer, patience)
 		cancel()
 	})
-	return longer, func() { stop(); cancel() }
+	return longer, func() {
+		cancel()
+		if !stop() {
+			<-slept
+		}
+	}
 }
 
 func (c *client) attempt(ctx context.Context, req call) error {

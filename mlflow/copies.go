@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,99 +13,160 @@ import (
 )
 
 // Over REST a run can come to be twice: a runs/create whose answer nobody waits for any more may be carried out after
-// the next load has looked, and MLflow has no name for a run that would make the second one fail. What comes to be so is
-// empty but for its tags, so it can be told apart and deleted: by the same load in Finish, or by the next one.
-// Databases need none of this, see runUUID.
+// the next load has looked, and MLflow has no name for a run that would make the second one fail. Such a copy has nothing
+// but the tags of its creation, which the other one has too; so it can be told apart, and deleted without loss: by the
+// same load in Finish, or by the next one. Whatever has more is nobody's to delete. Databases give runs IDs made from the
+// identity (see runUUID), so only those that came over REST can be there twice, and stay.
 
-// earlier gives the run that an earlier load made. Of several the one that is furthest counts; empty ones among the
-// others are deleted, the rest is noted.
-func (s *Sink) earlier(ctx context.Context, p *project, ref migrate.RunRef) (before target, found bool, notes []migrate.Problem, err error) {
-	before, copies := p.copies(ref)
-	if len(copies) == 0 {
-		return before, before.runID != "", nil, nil
-	}
-	before, left, err := s.settle(ctx, copies)
-	if err != nil {
-		return target{}, false, nil, err
-	}
-	p.put(ref, before)
-	if len(left) > 0 {
-		notes = append(notes, copiesLeft(before, left))
-	}
-	return before, true, notes, nil
-}
-
-func copiesLeft(kept target, left []target) migrate.Problem {
-	ids := make([]string, len(left))
-	for i, run := range left {
-		ids[i] = run.runID
-	}
-	return migrate.Problem{Code: migrate.CodeSuspect, Text: fmt.Sprintf("MLflow has this run %d times, and none is empty: %s goes on; look at %s, and delete what is not wanted (mlflow runs delete --run-id ID)",
-		len(left)+1, kept.runID, strings.Join(ids, ", "))}
-}
-
-// settle chooses among runs of one identity: the one that is furthest, of equals the first. It deletes those that are
-// empty, and gives back the others.
-func (s *Sink) settle(ctx context.Context, copies []target) (kept target, left []target, err error) {
-	best, bestStage := 0, nothing
-	stages := make([]stage, len(copies))
-	for i, run := range copies {
-		if stages[i], err = s.stage(ctx, run); err != nil {
-			return target{}, nil, err
-		}
-		if stages[i] > bestStage {
-			best, bestStage = i, stages[i]
-		}
-	}
-	for i, run := range copies {
-		switch {
-		case i == best:
-		case stages[i] == nothing:
-			if err := s.deleteCopy(ctx, run, copies[best]); err != nil {
-				return target{}, nil, err
-			}
-		default:
-			left = append(left, run)
-		}
-	}
-	return copies[best], left, nil
+// inspected is a run with what it has now.
+type inspected struct {
+	target
+	is    stored
+	stage stage
 }
 
 // stage is how far a load came with a run.
 type stage int
 
 const (
-	nothing  stage = iota // but for the tags of its creation
-	begun                 // params or points are there
+	gone     stage = iota // deleted since it was found
+	empty                 // but for the tags of its creation
+	begun                 // params, points or artifacts are there
 	inPart                // ended, and said that something lacks
 	finished              // ended
 )
 
-func (s *Sink) stage(ctx context.Context, run target) (stage, error) {
-	switch run.tags[convert.TagState] {
-	case convert.StateComplete:
-		return finished, nil
-	case convert.StatePartial:
-		return inPart, nil
-	}
+// inspect asks the server, since what a search said may be old.
+func (s *Sink) inspect(ctx context.Context, run target) (inspected, error) {
 	is, err := s.to.stored(ctx, run.runID)
-	if err != nil || len(is.params)+len(is.metrics) > 0 {
-		return begun, err
+	if errors.Is(err, migrate.ErrNotFound) || err == nil && is.deleted {
+		return inspected{}, nil
 	}
-	return nothing, nil
+	if err != nil {
+		return inspected{}, err
+	}
+	run.tags = maps.Clone(is.tags)
+	maps.DeleteFunc(run.tags, func(key, _ string) bool { return !strings.HasPrefix(key, tagPrefix) })
+	found := inspected{target: run, is: is, stage: begun}
+	switch is.tags[convert.TagState] {
+	case convert.StateComplete:
+		found.stage = finished
+	case convert.StatePartial:
+		found.stage = inPart
+	case convert.StateLoading:
+		if len(is.params)+len(is.metrics) > 0 {
+			break
+		}
+		files, err := s.files(ctx, run)
+		if err != nil {
+			return inspected{}, err
+		}
+		if files == 0 {
+			found.stage = empty
+		}
+	}
+	return found, nil
 }
 
-func (s *Sink) deleteCopy(ctx context.Context, run, kept target) error {
-	if s.plan != nil {
+func (s *Sink) files(ctx context.Context, run target) (int, error) {
+	store, err := s.to.artifacts(ctx, run)
+	if err != nil {
+		return 0, err
+	}
+	files, err := store.list(ctx)
+	return len(files), err
+}
+
+// adds reports whether a copy has anything that kept has not, down to a tag that somebody set.
+func (c *inspected) adds(kept *inspected) bool {
+	if c.stage != empty {
+		return true
+	}
+	for key, value := range c.is.tags {
+		if has, there := kept.is.tags[key]; key != convert.TagState && (!there || has != value) {
+			return true
+		}
+	}
+	return false
+}
+
+// earlier gives the run that an earlier load made. Of several the one that is furthest counts; the others are deleted if
+// they add nothing, and noted if they stay.
+func (s *Sink) earlier(ctx context.Context, p *project, ref migrate.RunRef) (before target, found bool, notes []migrate.Problem, err error) {
+	all := p.all(ref)
+	if len(all) == 0 {
+		return target{}, false, nil, nil
+	}
+	if len(all) == 1 {
+		return all[0], true, nil, nil
+	}
+	kept, left, err := s.settle(ctx, all)
+	if err != nil {
+		return target{}, false, nil, err
+	}
+	p.settled(ref, kept, left)
+	return kept, kept.runID != "", copiesLeft(kept, left), nil
+}
+
+// settle chooses among runs of one identity: the one that is furthest, of equals the first. left are the others that
+// are still there.
+func (s *Sink) settle(ctx context.Context, runs []target) (kept target, left []target, err error) {
+	copies := make([]inspected, len(runs))
+	best := 0
+	for i, run := range runs {
+		if copies[i], err = s.inspect(ctx, run); err != nil {
+			return target{}, nil, err
+		}
+		if copies[i].stage > copies[best].stage {
+			best = i
+		}
+	}
+	for i := range copies {
+		if copies[i].stage == gone || copies[i].runID == copies[best].runID {
+			continue
+		}
+		deleted, err := s.deleteCopy(ctx, &copies[i], &copies[best])
+		if err != nil {
+			return target{}, nil, err
+		}
+		if !deleted {
+			left = append(left, copies[i].target)
+		}
+	}
+	return copies[best].target, left, nil
+}
+
+// deleteCopy deletes a run that adds nothing to kept, if the server lets it: who may load need not be one who may delete.
+// The error is that of ctx.
+func (s *Sink) deleteCopy(ctx context.Context, run, kept *inspected) (deleted bool, err error) {
+	if s.plan != nil || run.adds(kept) {
+		return false, nil
+	}
+	if err := s.to.deleteRun(ctx, run.runID); err != nil {
+		s.cfg.Log.Warn("an empty copy of a run, left by a load that was cut off, cannot be deleted", "copy", run.runID, "run", kept.runID, "err", err)
+		return false, ctx.Err()
+	}
+	s.cfg.Log.Info("deleted an empty copy of a run, left by a load that was cut off", "copy", run.runID, "run", kept.runID)
+	return true, nil
+}
+
+func copiesLeft(kept target, left []target) []migrate.Problem {
+	if len(left) == 0 {
 		return nil
 	}
-	s.cfg.Log.Info("deletes the empty copy of a run that a load which was cut off left", "copy", run.runID, "run", kept.runID)
-	return s.to.deleteRun(ctx, run.runID)
+	ids := make([]string, len(left))
+	for i, run := range left {
+		ids[i] = run.runID
+	}
+	return []migrate.Problem{{Code: migrate.CodeSuspect, Text: fmt.Sprintf(
+		"MLflow has this run %d times: %s is the one that counts; look at %s, and delete what is not wanted (mlflow runs delete --run-id ID)",
+		len(left)+1, kept.runID, strings.Join(ids, ", "))}}
 }
 
-// Finish deletes empty copies of the runs that were put, which the server may have made only now for a load that was cut
-// off shortly before. migrate.Run calls it. It asks the server only where there can be any: where this load
-// has made runs in an experiment that was there before it, or has not learned what came of a request.
+// Finish deletes empty copies of runs that ended, which the server may have made only now for a load that was
+// cut off shortly before. migrate.Run calls it. It asks the server only where there can be any: in experiments
+// that this Sink did not make, or where it has not learned what came of a request. What goes wrong is logged, since all runs
+// are there, and the next load looks again; the error is that of ctx.
 func (s *Sink) Finish(ctx context.Context) error {
 	if s.plan != nil {
 		return nil
@@ -113,11 +175,11 @@ func (s *Sink) Finish(ctx context.Context) error {
 	projects := slices.Collect(maps.Values(s.projects))
 	s.mu.Unlock()
 	for _, p := range projects {
-		if err := s.sweep(ctx, p); err != nil {
-			return fmt.Errorf("look for runs that were made twice in %s: %w", p.name, err)
+		if err := s.sweep(ctx, p); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("cannot see whether runs were made twice; the next load looks again", "project", p.name, "err", err)
 		}
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 func (s *Sink) sweep(ctx context.Context, p *project) error {
@@ -129,20 +191,22 @@ func (s *Sink) sweep(ctx context.Context, p *project) error {
 		loading = append(loading, run)
 	}
 	for _, run := range loading {
-		kept := p.byID(run.tags[convert.TagID])
-		if kept.runID == run.runID || !kept.ended() { // another load's, or of a run that failed now and is the next load's
-			continue
+		counts := p.byID(run.tags[convert.TagID])
+		if counts.runID == "" || counts.runID == run.runID {
+			continue // of a run that this load did not choose, or could not finish
 		}
-		far, err := s.stage(ctx, run)
+		kept, err := s.inspect(ctx, counts)
 		if err != nil {
 			return err
 		}
-		if far > nothing {
-			s.cfg.Log.Warn("MLflow has a run twice: another load may be at work on it", "copy", run.runID, "run", kept.runID)
-			continue
-		}
-		if err := s.deleteCopy(ctx, run, kept); err != nil {
+		late, err := s.inspect(ctx, run)
+		if err != nil {
 			return err
+		}
+		if kept.ended() && late.stage != gone {
+			if _, err := s.deleteCopy(ctx, &late, &kept); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

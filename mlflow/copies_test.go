@@ -22,7 +22,7 @@ import (
 // when release is called. A patient one calls it itself while it waits for the answer, and knows the run then.
 func interruptCreate(t *testing.T, server *mlflowtest.Server, run migratetest.Run, patient bool) (known string, release func()) {
 	t.Helper()
-	late, ended := make(chan struct{}), make(chan struct{})
+	late := make(chan struct{})
 	release = sync.OnceFunc(func() { close(late) })
 	t.Cleanup(release) // before the server's own end, which waits for its requests
 	ctx, cancel := context.WithCancel(t.Context())
@@ -35,11 +35,12 @@ func interruptCreate(t *testing.T, server *mlflowtest.Server, run migratetest.Ru
 		return mlflowtest.Fault{Late: late}
 	})
 	defer server.SetFault(nil)
-	cfg := mlflow.WithoutWaiting(mlflow.Config{TrackingURI: server.URL}, func(time.Duration) {
+	cfg := mlflow.WithSleep(mlflow.Config{TrackingURI: server.URL}, func(ctx context.Context) bool {
 		if patient {
 			release()
-			<-ended
+			<-ctx.Done() // nobody waits any more
 		}
+		return false
 	})
 	var m migratetest.Memory
 	m.Add(run)
@@ -48,7 +49,6 @@ func interruptCreate(t *testing.T, server *mlflowtest.Server, run migratetest.Ru
 		t.Fatal(err)
 	}
 	result, err := newSink(t, cfg).PutRun(ctx, run.Info, r)
-	close(ended)
 	if err == nil {
 		t.Fatal("the load was not interrupted")
 	}
@@ -60,12 +60,13 @@ func isCreate(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "runs
 // carriedOut waits until the server has so many runs.
 func carriedOut(t *testing.T, server *mlflowtest.Server, runs int) {
 	t.Helper()
-	for len(server.Runs()) < runs {
-		if t.Context().Err() != nil {
-			t.Fatal(t.Context().Err())
+	for range 60_000 {
+		if len(server.Runs()) >= runs {
+			return
 		}
 		time.Sleep(time.Millisecond)
 	}
+	t.Fatalf("%d runs, not %d", len(server.Runs()), runs)
 }
 
 // undisturbed is the state of a server that got the run at once.
@@ -141,6 +142,8 @@ func TestLateCreate(t *testing.T) {
 	t.Run("twice by one load", func(t *testing.T) {
 		server := mlflowtest.NewServer(t, mlflowtest.Options{})
 		late := make(chan struct{})
+		release := sync.OnceFunc(func() { close(late) })
+		t.Cleanup(release)
 		first := true
 		server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
 			if !isCreate(r) || !first {
@@ -151,7 +154,7 @@ func TestLateCreate(t *testing.T) {
 		})
 		sink := newSink(t, mlflow.WithoutWaiting(mlflow.Config{TrackingURI: server.URL, Timeout: 50 * time.Millisecond}, nil))
 		mustPut(t, sink, run)
-		close(late)
+		release()
 		carriedOut(t, server, 2)
 		if err := sink.Finish(t.Context()); err != nil {
 			t.Fatal(err)
@@ -160,41 +163,246 @@ func TestLateCreate(t *testing.T) {
 	})
 }
 
-// TestCopyWithData: what has data is not deleted. Loads say so, and Verify does.
-func TestCopyWithData(t *testing.T) {
-	server := mlflowtest.NewServer(t, mlflowtest.Options{})
+// named is the example as another run of the project.
+func named(id string) migratetest.Run {
 	run := example()
-	_, release := interruptCreate(t, server, run, false)
-	sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
-	whole := mustPut(t, sink, run).Target
-	release()
-	carriedOut(t, server, 2)
-	copied := server.Runs()[1].ID
-	server.ChangeRun(copied, func(r *mlflowtest.Run) { r.Params["p"] = "of another load" })
-	if err := sink.Finish(t.Context()); err != nil {
-		t.Fatal(err)
+	run.Info.ID = id
+	return run
+}
+
+// cutAtCreate ends a load right after the run was made.
+func cutAtCreate(t *testing.T, server *mlflowtest.Server, run migratetest.Run) (runID string) {
+	t.Helper()
+	server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
+		if strings.HasSuffix(r.URL.Path, "log-batch") {
+			return mlflowtest.Fault{Status: http.StatusTeapot}
+		}
+		return mlflowtest.Fault{}
+	})
+	defer server.SetFault(nil)
+	if _, err := put(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run); err == nil {
+		t.Fatal("no error")
 	}
-	for range 2 {
-		result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run)
-		if !result.Existed || result.Target != whole || !slices.ContainsFunc(result.Problems, func(p migrate.Problem) bool {
-			return !p.Code.Lossy() && strings.Contains(p.Text, copied)
-		}) {
-			t.Errorf("result %+v, want %s and a note of %s", result, whole, copied)
+	runs := server.Runs()
+	return runs[len(runs)-1].ID
+}
+
+func active(server *mlflowtest.Server) (ids []string) {
+	for _, run := range server.Runs() {
+		ids = append(ids, run.ID)
+	}
+	return ids
+}
+
+// notes reports whether the result tells of a copy without calling the run partial.
+func notes(result migrate.Result, copied string) bool {
+	return slices.ContainsFunc(result.Problems, func(p migrate.Problem) bool {
+		return !p.Code.Lossy() && strings.Contains(p.Text, copied)
+	})
+}
+
+// TestCopyThatIsMore: only a copy that has nothing of its own is deleted; others are named by each load, and by Verify.
+func TestCopyThatIsMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(*mlflowtest.Run)
+		deleted bool
+	}{
+		"nothing":      {func(*mlflowtest.Run) {}, true},
+		"param":        {func(r *mlflowtest.Run) { r.Params["p"] = "1" }, false},
+		"metric":       {func(r *mlflowtest.Run) { r.Metrics["m"] = []mlflowtest.Point{{}} }, false},
+		"artifact":     {func(r *mlflowtest.Run) { r.Artifacts["a/b.txt"] = []byte("text") }, false},
+		"new tag":      {func(r *mlflowtest.Run) { r.Tags["mine"] = "x" }, false},
+		"changed tag":  {func(r *mlflowtest.Run) { r.Tags["mlflow.user"] = "me" }, false},
+		"not a load's": {func(r *mlflowtest.Run) { delete(r.Tags, convert.TagState) }, false},
+		"complete":     {func(r *mlflowtest.Run) { r.Tags[convert.TagState] = convert.StateComplete }, false},
+	} {
+		server := mlflowtest.NewServer(t, mlflowtest.Options{})
+		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
+		sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+		whole := mustPut(t, sink, named("it")).Target
+		copied := server.MakeAgain(whole)
+		server.ChangeRun(copied, c.change)
+		early := newSink(t, mlflow.Config{TrackingURI: server.URL})
+		mustPut(t, early, named("before")) // so the sink knows the copy before Finish deletes it
+		if err := sink.Finish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(active(server), copied) == c.deleted {
+			t.Errorf("%s: runs %v after Finish, deleted should be %v", name, active(server), c.deleted)
+		}
+		if result := mustPut(t, early, named("it")); !result.Existed || result.Target != whole || notes(result, copied) == c.deleted {
+			t.Errorf("%s: index from before Finish: %+v", name, result)
+		}
+		if c.deleted {
+			copied = server.MakeAgain(whole)
+		}
+		dry := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL, DryRun: true}), named("it"))
+		if !dry.Existed || !notes(dry, copied) || !slices.Contains(active(server), copied) {
+			t.Errorf("%s: dry run %+v, runs %v", name, dry, active(server))
+		}
+		var m migratetest.Memory
+		m.Add(named("it"))
+		r, err := m.OpenRun(t.Context(), named("it").Info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems, err := newSink(t, mlflow.Config{TrackingURI: server.URL}).VerifyRun(t.Context(), named("it").Info, r)
+		if err != nil || len(problems) != 1 || problems[0].Code != migrate.CodeDiffers || !slices.Contains(active(server), copied) {
+			t.Errorf("%s: verify: %v, %v; runs %v", name, problems, err, active(server))
+		}
+		for range 2 { // by the same sink too
+			result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("it"))
+			if !result.Existed || result.Target != whole || notes(result, copied) == c.deleted || slices.Contains(active(server), copied) == c.deleted {
+				t.Errorf("%s: load: %+v, runs %v, deleted should be %v", name, result, active(server), c.deleted)
+			}
 		}
 	}
-	if n := len(server.Runs()); n != 2 {
+}
+
+// TestCopyThatCounts: the one that is furthest, of equals the first, whatever their order.
+func TestCopyThatCounts(t *testing.T) {
+	stages := []func(*mlflowtest.Run){
+		func(*mlflowtest.Run) {},
+		func(r *mlflowtest.Run) { r.Artifacts["file.bin"] = []byte("hello") },
+		func(r *mlflowtest.Run) { r.Tags[convert.TagState] = convert.StatePartial },
+		func(r *mlflowtest.Run) { r.Tags[convert.TagState] = convert.StateComplete },
+	}
+	for i, one := range stages {
+		for j, other := range stages {
+			server := mlflowtest.NewServer(t, mlflowtest.Options{})
+			first := cutAtCreate(t, server, example())
+			second := server.MakeAgain(first)
+			server.ChangeRun(first, one)
+			server.ChangeRun(second, other)
+			want := first
+			if j > i {
+				want = second
+			}
+			result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), example())
+			if result.Target != want || !slices.Contains(active(server), want) {
+				t.Errorf("stages %d and %d: %s counts, want %s; runs %v", i, j, result.Target, want, active(server))
+			}
+			if left := len(active(server)) == 2; left != (min(i, j) > 0) {
+				t.Errorf("stages %d and %d: runs %v", i, j, active(server))
+			}
+		}
+	}
+}
+
+// TestIndexReadTwice: what a search lists again, after an error or because pages have shifted, is no copy.
+func TestIndexReadTwice(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{SearchPage: 2})
+	begun := cutAtCreate(t, server, named("begun"))
+	copied := server.MakeAgain(begun)
+	server.ChangeRun(copied, func(r *mlflowtest.Run) { r.Params["p"] = "1" })
+	mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("whole"))
+	server.ChangeRun(begun, func(r *mlflowtest.Run) { r.Artifacts["a"] = []byte("1") })
+	pages := 0
+	server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
+		if strings.HasSuffix(r.URL.Path, "runs/search") {
+			if pages++; pages == 2 {
+				return mlflowtest.Fault{Status: http.StatusTeapot}
+			}
+		}
+		return mlflowtest.Fault{}
+	})
+	sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+	if _, err := put(t, sink, named("begun")); err == nil {
+		t.Fatal("no error")
+	}
+	result := mustPut(t, sink, named("begun"))
+	if result.Target != begun || !slices.ContainsFunc(result.Problems, func(p migrate.Problem) bool {
+		return strings.Contains(p.Text, "this run 2 times") && strings.Contains(p.Text, "look at "+copied)
+	}) {
+		t.Errorf("result %+v, want %s and once %s", result, begun, copied)
+	}
+	if n := len(active(server)); n != 3 {
 		t.Errorf("%d runs", n)
 	}
-	var m migratetest.Memory
-	m.Add(run)
-	r, err := m.OpenRun(t.Context(), run.Info)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestFinishLeavesOthers: Finish deletes nothing if its own run did not come to its end, or is not there any more.
+func TestFinishLeavesOthers(t *testing.T) {
+	for name, spoil := range map[string]func(*mlflowtest.Run){
+		"deleted":  func(r *mlflowtest.Run) { r.Deleted = true },
+		"reopened": func(r *mlflowtest.Run) { r.Tags[convert.TagState] = convert.StateLoading },
+	} {
+		server := mlflowtest.NewServer(t, mlflowtest.Options{})
+		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
+		sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+		own := mustPut(t, sink, named("it")).Target
+		copied := server.MakeAgain(own)
+		server.ChangeRun(own, spoil)
+		if err := sink.Finish(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(active(server), copied) {
+			t.Errorf("%s: runs %v", name, active(server))
+		}
 	}
-	problems, err := newSink(t, mlflow.Config{TrackingURI: server.URL}).VerifyRun(t.Context(), run.Info, r)
-	if err != nil || len(problems) != 1 || problems[0].Code != migrate.CodeDiffers {
-		t.Errorf("verify: %v, %v", problems, err)
+}
+
+// TestMayNotDelete: an account that may load need not be one that may delete. The load has done its work all the same.
+func TestMayNotDelete(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{})
+	mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
+	server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
+		if strings.HasSuffix(r.URL.Path, "runs/delete") {
+			return mlflowtest.Fault{Status: http.StatusForbidden, Body: "Permission denied"}
+		}
+		return mlflowtest.Fault{}
+	})
+	sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+	whole := mustPut(t, sink, named("it")).Target
+	copied := server.MakeAgain(whole)
+	if err := sink.Finish(t.Context()); err != nil {
+		t.Error(err)
 	}
+	for range 2 {
+		if result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("it")); !result.Existed || result.Target != whole || !notes(result, copied) {
+			t.Errorf("result %+v", result)
+		}
+	}
+}
+
+// TestParentTwice: a child that is loaded alone gets the parent that stays.
+func TestParentTwice(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{})
+	late := cutAtCreate(t, server, named("parent"))
+	begun := server.MakeAgain(late)
+	server.ChangeRun(begun, func(r *mlflowtest.Run) { r.Artifacts["file.bin"] = []byte("hello") })
+	child := named("child")
+	child.Info.Parent = "parent"
+	for range 2 {
+		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), child)
+		if result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("parent")); result.Target != begun {
+			t.Errorf("parent is %s, want %s", result.Target, begun)
+		}
+		for _, run := range server.Runs() {
+			if run.Name == "child" && run.Tags[convert.TagMLflowParent] != begun {
+				t.Errorf("child of %s, want %s", run.Tags[convert.TagMLflowParent], begun)
+			}
+		}
+	}
+}
+
+// TestCopyInDatabase: an empty copy that came over REST stays when the load goes into the database, and is named.
+func TestCopyInDatabase(t *testing.T) {
+	databases(t, func(t *testing.T, fresh func(t *testing.T) mlflow.Config) {
+		cfg := fresh(t)
+		whole := mustPut(t, newDatabaseSink(t, cfg), example()).Target
+		copied := strings.Repeat("f", 32)
+		db := open(t, cfg)
+		mustExec(t, db, `INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, source_version, user_id, status, start_time, lifecycle_stage, experiment_id, artifact_uri)
+			SELECT '`+copied+`', name, source_type, source_name, entry_point_name, source_version, user_id, 'RUNNING', start_time, 'active', experiment_id, artifact_uri || 'x' FROM runs`)
+		mustExec(t, db, `INSERT INTO tags (key, value, run_uuid) SELECT key, value, '`+copied+`' FROM tags WHERE key <> 'nexport.state'`)
+		mustExec(t, db, `INSERT INTO tags (key, value, run_uuid) VALUES ('nexport.state', 'loading', '`+copied+`')`)
+		for range 2 {
+			if result := mustPut(t, newDatabaseSink(t, cfg), example()); !result.Existed || result.Target != whole || !notes(result, copied) {
+				t.Errorf("result %+v", result)
+			}
+		}
+	})
 }
 
 // TestFinishAsks: only where a run can have been made twice.

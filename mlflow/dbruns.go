@@ -184,7 +184,7 @@ func (d *database) insertExperiment(ctx context.Context, conn *sql.Conn, name st
 	if err != nil {
 		return exp, err
 	}
-	exp = experiment{id: strconv.FormatInt(id, 10), name: name, root: fmt.Sprintf("%s/%d", root, id), made: true}
+	exp = experiment{id: strconv.FormatInt(id, 10), name: name, root: fmt.Sprintf("%s/%d", root, id), fresh: true}
 	if err := d.takes(exp); err != nil { // before anything is left behind
 		return exp, err
 	}

@@ -20,6 +20,12 @@ func WithoutWaiting(cfg Config, waits func(time.Duration)) Config {
 	return cfg
 }
 
+// WithSleep replaces the pauses; ctx ends when nobody waits any more.
+func WithSleep(cfg Config, sleep func(ctx context.Context) bool) Config {
+	cfg.sleep = func(ctx context.Context, _ time.Duration) bool { return sleep(ctx) }
+	return cfg
+}
+
 // SQLiteName is what SQLite gets for an absolute path with slashes.
 var SQLiteName = sqliteName
 

@@ -138,7 +138,10 @@ func (l *load) readStart(ctx context.Context) error {
 func (l *load) open(ctx context.Context) error {
 	tags, problems := l.meta.RunTags(l.run, l.sink.cfg.StepMultiplier, l.traits.keys, l.traits.maxTag)
 	l.problems = append(l.problems, problems...)
-	parent, more := l.family()
+	parent, more, err := l.family(ctx)
+	if err != nil {
+		return err
+	}
 	tags = append(tags, more...)
 	for _, tag := range tags {
 		l.want.tags[tag.Key] = tag.Value
@@ -175,17 +178,20 @@ func (l *load) open(ctx context.Context) error {
 }
 
 // family finds the parent among the runs that are loaded, and gives the tags that say so.
-func (l *load) family() (parent *target, tags []convert.Tag) {
+func (l *load) family(ctx context.Context) (parent *target, tags []convert.Tag, err error) {
 	ref := l.meta.Parent(l.run)
 	if ref.ID == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	found, ok := l.project.run(ref)
+	found, ok, _, err := l.sink.earlier(ctx, l.project, ref)
+	if err != nil {
+		return nil, nil, err
+	}
 	if !ok || ref == l.run.RunRef {
 		l.note(migrate.Problem{Path: convert.ParentPath(l.run.Scope), Code: migrate.CodeSuspect, Text: fmt.Sprintf("parent %s is not among the loaded runs; the run stands alone, with tag %s", ref, convert.TagOrphan)})
-		return nil, []convert.Tag{{Key: convert.TagOrphan, Value: "true"}}
+		return nil, []convert.Tag{{Key: convert.TagOrphan, Value: "true"}}, nil
 	}
-	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}
+	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}, nil
 }
 
 // experiment gives one whose artifacts can be written: that of the parent, so that MLflow can show the tree, else, or
@@ -219,7 +225,7 @@ func (l *load) create(ctx context.Context, exp experiment, tags []convert.Tag) (
 		unclear = unclear || err != nil
 		return err
 	})
-	if !l.traits.hides && (unclear || !exp.made) {
+	if !l.traits.hides && (unclear || !exp.fresh) {
 		l.project.doubt(exp.id)
 	}
 	if err == nil && unclear {
@@ -253,9 +259,7 @@ func (l *load) find(ctx context.Context, exp experiment) (target, error) {
 		return append(copies, target{})[0], nil
 	}
 	kept, left, err := l.sink.settle(ctx, copies)
-	if len(left) > 0 {
-		l.note(copiesLeft(kept, left))
-	}
+	l.problems = append(l.problems, copiesLeft(kept, left)...)
 	return kept, err
 }
 

@@ -140,7 +140,7 @@ func (r *rest) ensureExperiment(ctx context.Context, name string, tags []convert
 		map[string]any{"name": name, "tags": wireTags(tags)}, &created)
 	switch {
 	case err == nil:
-		exp, err := r.placed(ctx, experiment{id: created.ID, name: name, made: true})
+		exp, err := r.placed(ctx, experiment{id: created.ID, name: name, fresh: true})
 		if errors.Is(err, migrate.ErrFatal) {
 			r.refusal = err
 		}
@@ -197,6 +197,7 @@ type wireRun struct {
 		RunID       string `json:"run_id"`
 		Experiment  string `json:"experiment_id"`
 		ArtifactURI string `json:"artifact_uri"`
+		Stage       string `json:"lifecycle_stage"`
 	} `json:"info"`
 	Data struct {
 		Params  []wireTag       `json:"params"`
@@ -213,7 +214,7 @@ type wireLatest struct {
 func (w wireRun) target() target {
 	t := target{runID: w.Info.RunID, experiment: w.Info.Experiment, artifactURI: w.Info.ArtifactURI, tags: map[string]string{}}
 	for _, tag := range w.Data.Tags {
-		if strings.HasPrefix(tag.Key, "nexport.") {
+		if strings.HasPrefix(tag.Key, tagPrefix) {
 			t.tags[tag.Key] = tag.Value
 		}
 	}
@@ -316,7 +317,7 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 	if err := r.c.getJSON(ctx, "read run", "mlflow/runs/get", url.Values{"run_id": {runID}}, &answer); err != nil {
 		return stored{}, err
 	}
-	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]point{}}
+	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]point{}, deleted: answer.Run.Info.Stage == "deleted"}
 	for _, p := range answer.Run.Data.Params {
 		s.params[p.Key] = p.Value
 	}

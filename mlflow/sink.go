@@ -165,7 +165,7 @@ type project struct {
 	filled      bool
 	experiments map[string]experiment // by name
 	runs        map[string]target     // by convert.RunID
-	twice       map[string][]target   // those of them that are there more than once, all copies
+	copies      map[string][]target   // further runs of one identity
 	doubts      map[string]bool       // experiment IDs where a run may come to be twice
 }
 
@@ -177,7 +177,7 @@ func (s *Sink) project(ctx context.Context, name string) (*project, error) {
 		p = &project{
 			name: name, layout: convert.LayoutID(s.cfg.NamePrefix, s.cfg.ExperimentBy, name),
 			experiments: map[string]experiment{}, runs: map[string]target{},
-			twice: map[string][]target{}, doubts: map[string]bool{},
+			copies: map[string][]target{}, doubts: map[string]bool{},
 		}
 		s.projects[name] = p
 	}
@@ -207,40 +207,50 @@ func (p *project) fill(ctx context.Context, to backend) error {
 	return nil
 }
 
-// read enters the runs of experiments. Of copies the first that ended counts until they are settled.
+// read enters the runs of experiments. One can be listed twice: pages shift when others make runs, and an index that
+// could not be read to its end is read again.
 func (p *project) read(ctx context.Context, to backend, experimentIDs []string) error {
 	for run, err := range to.loaded(ctx, experimentIDs, convert.Tag{}) {
 		if err != nil {
 			return err
 		}
 		id := run.tags[convert.TagID]
-		before, there := p.runs[id]
-		if there && len(p.twice[id]) == 0 {
-			p.twice[id] = append(p.twice[id], before)
-		}
-		if there {
-			p.twice[id] = append(p.twice[id], run)
-		}
-		if !there || run.ended() && !before.ended() {
+		first, there := p.runs[id]
+		switch {
+		case !there:
 			p.runs[id] = run
+		case first.runID != run.runID && !slices.ContainsFunc(p.copies[id], func(t target) bool { return t.runID == run.runID }):
+			p.copies[id] = append(p.copies[id], run)
 		}
 	}
 	return nil
 }
 
-func (p *project) run(ref migrate.RunRef) (target, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t, ok := p.runs[convert.RunID(ref)]
-	return t, ok
-}
-
-// copies gives all runs of that identity if there are several.
-func (p *project) copies(ref migrate.RunRef) (first target, all []target) {
+// all gives the runs of that identity.
+func (p *project) all(ref migrate.RunRef) []target {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id := convert.RunID(ref)
-	return p.runs[id], p.twice[id]
+	first, there := p.runs[id]
+	if !there {
+		return nil
+	}
+	return append([]target{first}, p.copies[id]...)
+}
+
+// settled enters all runs of that identity; kept is the zero target if none is left.
+func (p *project) settled(ref migrate.RunRef, kept target, left []target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := convert.RunID(ref)
+	delete(p.runs, id)
+	delete(p.copies, id)
+	if kept.runID != "" {
+		p.runs[id] = kept
+	}
+	if len(left) > 0 {
+		p.copies[id] = left
+	}
 }
 
 // byID gives the run with that convert.RunID, or the zero target.
@@ -250,12 +260,11 @@ func (p *project) byID(id string) target {
 	return p.runs[id]
 }
 
-// put enters the only run of that identity.
+// put enters the run of that identity which counts.
 func (p *project) put(ref migrate.RunRef, t target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.runs[convert.RunID(ref)] = t
-	delete(p.twice, convert.RunID(ref))
 }
 
 // doubt notes that a run of the experiment may come to be twice.

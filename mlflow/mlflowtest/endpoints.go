@@ -270,9 +270,13 @@ func (s *Server) createRun(c call) answer {
 }
 
 func (s *Server) runJSON(run *Run) map[string]any {
+	stage := "active"
+	if run.Deleted {
+		stage = "deleted"
+	}
 	info := map[string]any{
 		"run_id": run.ID, "run_uuid": run.ID, "run_name": run.Name, "experiment_id": run.ExperimentID, "user_id": run.User,
-		"status": run.Status, "start_time": run.Start, "lifecycle_stage": "active",
+		"status": run.Status, "start_time": run.Start, "lifecycle_stage": stage,
 		"artifact_uri": s.experiment(run.ExperimentID).Root + "/" + run.ID + "/artifacts",
 	}
 	if run.End != nil {

@@ -1,6 +1,7 @@
 package mlflowtest
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -157,4 +158,21 @@ func (s *Server) run(id string) *Run {
 		}
 	}
 	return nil
+}
+
+// MakeAgain makes a run with what another one was made with, as a server does that carries out a runs/create late.
+func (s *Server) MakeAgain(id string) (copied string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.run(id)
+	if of == nil {
+		s.t.Fatalf("no run %q to make again", id)
+	}
+	c := &Run{
+		ID: fmt.Sprintf("%032x", len(s.runs)+1), ExperimentID: of.ExperimentID, Name: of.Name, User: of.User, Status: "RUNNING",
+		Start: of.Start, Params: map[string]string{}, Tags: maps.Clone(of.Tags), Metrics: map[string][]Point{}, Artifacts: map[string][]byte{},
+	}
+	c.Tags["nexport.state"] = "loading"
+	s.runs = append(s.runs, c)
+	return c.ID
 }
