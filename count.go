@@ -22,7 +22,8 @@ type countingReader struct {
 	mu     sync.Mutex
 	sum    Totals
 	points map[attribute]int64
-	files  map[string]int64 // bytes by FileRef.Key
+	refs   map[string]int     // how often the attributes name a FileRef.Key
+	files  map[string][]int64 // bytes read of each of these
 	told   time.Time
 }
 
@@ -35,7 +36,7 @@ type attribute struct {
 func newCountingReader(r RunReader, f Filter, tell func(Totals)) *countingReader {
 	return &countingReader{
 		RunReader: r, filter: f, tell: tell,
-		points: map[attribute]int64{}, files: map[string]int64{}, told: time.Now(),
+		points: map[attribute]int64{}, refs: map[string]int{}, files: map[string][]int64{}, told: time.Now(),
 	}
 }
 
@@ -55,7 +56,7 @@ func (r *countingReader) Chunks(ctx context.Context, want Want) iter.Seq2[Chunk,
 					last, read = now, 0
 				}
 				read += int64(chunk.Len())
-				r.count(last, read)
+				r.count(last, read, chunk.Values)
 			}
 			if !yield(chunk, err) || err != nil {
 				return
@@ -74,7 +75,8 @@ func (r *countingReader) both(want Want) Want {
 	return func(path string, k Kind) bool { return r.filter.Match(path, k) && want(path, k) }
 }
 
-func (r *countingReader) count(a attribute, read int64) {
+// count enters values that end after read points of their attribute.
+func (r *countingReader) count(a attribute, read int64, values Values) {
 	r.update(func() {
 		before, known := r.points[a]
 		if !known {
@@ -82,6 +84,11 @@ func (r *countingReader) count(a attribute, read int64) {
 		}
 		if read > before || !known {
 			r.points[a] = read
+			if files, ok := values.(Files); ok {
+				for _, ref := range files[max(0, int64(len(files))-(read-before)):] {
+					r.refs[ref.Key]++
+				}
+			}
 			if a.kind.Series() {
 				r.sum.Points += read - before
 			}
@@ -94,7 +101,20 @@ func (r *countingReader) OpenFile(ctx context.Context, ref FileRef) (io.ReadClos
 	if err != nil {
 		return nil, err
 	}
-	return &countingBody{ReadCloser: body, r: r, key: ref.Key}, nil
+	return &countingBody{ReadCloser: body, r: r, key: ref.Key, nth: r.opened(ref.Key)}, nil
+}
+
+// opened counts a file, and gives its place among those of that key. What is opened more often than attributes name it is
+// read again.
+func (r *countingReader) opened(key string) (nth int) {
+	r.update(func() {
+		if len(r.files[key]) < max(r.refs[key], 1) {
+			r.files[key] = append(r.files[key], 0)
+			r.sum.Files++
+		}
+		nth = len(r.files[key]) - 1
+	})
+	return nth
 }
 
 // countingBody is one opened file.
@@ -102,6 +122,7 @@ type countingBody struct {
 	io.ReadCloser
 	r    *countingReader
 	key  string
+	nth  int
 	read int64
 }
 
@@ -109,12 +130,8 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
 	b.r.update(func() {
-		before, known := b.r.files[b.key]
-		if !known {
-			b.r.sum.Files++
-		}
-		if b.read > before || !known {
-			b.r.files[b.key] = b.read
+		if before := b.r.files[b.key][b.nth]; b.read > before {
+			b.r.files[b.key][b.nth] = b.read
 			b.r.sum.Bytes += b.read - before
 		}
 	})

@@ -119,6 +119,41 @@ func TestCountsFileBytesOnce(t *testing.T) {
 	}
 }
 
+// TestCountsSharedFiles: attributes can share a file, and one that is empty need not be read, only opened.
+func TestCountsSharedFiles(t *testing.T) {
+	file := func(path, key string) migrate.Chunk {
+		return migrate.Chunk{Path: path, Kind: migrate.KindFile, Values: migrate.Files{{Key: key, Size: -1}}}
+	}
+	run := migratetest.Run{
+		Info:   migrate.RunInfo{RunRef: ref("a")},
+		Chunks: []migrate.Chunk{file("a", "k"), file("b", "k"), file("c", "empty")},
+		Files:  map[string][]byte{"k": []byte("hello"), "empty": {}},
+	}
+	got := counted(t, run, func(r migrate.RunReader) error {
+		for range 2 { // in two passes
+			for chunk, err := range r.Chunks(t.Context(), nil) {
+				if err != nil {
+					return err
+				}
+				body, err := r.OpenFile(t.Context(), chunk.Values.(migrate.Files)[0])
+				if err != nil {
+					return err
+				}
+				if chunk.Path != "c" {
+					if _, err := io.Copy(io.Discard, body); err != nil {
+						return err
+					}
+				}
+				body.Close()
+			}
+		}
+		return nil
+	})
+	if diff := cmp.Diff(migrate.Totals{Runs: 1, Attributes: 3, Files: 3, Bytes: 10}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEventsOfOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, attributes := &migratetest.Memory{}, 100

@@ -212,7 +212,7 @@ func TestKinds(t *testing.T) {
 		series("histogram_series", 1, 8, migrate.Histograms{{Type: "COUNTING", Edges: h.edges, Values: h.values}}),
 	})
 	equal(t, problems, []string{
-		"int: integers above 2^53 such as -9223372036854775808 may have been rounded by the exporter (suspect)",
+		"int: integers of 2^53 and more such as -9223372036854775808 may have been rounded by the exporter (suspect)",
 		"1 rows have no value at all: attributes of other runs, passed over (suspect)",
 	})
 }

@@ -103,8 +103,8 @@ func (p *pass) checkInt(a *attr, value migrate.Values) {
 	if !ok || p.reader.run.from.layout != digestParts || p.reader.run.recorded {
 		return
 	}
-	if n := ints[0]; (n > 1<<53 || n < -1<<53) && wasDouble(n) {
-		p.reader.notef(a.path, a.kind, migrate.CodeSuspect, "integers above 2^53 such as %d may have been rounded by the exporter", n)
+	if n := ints[0]; (n >= 1<<53 || n <= -1<<53) && wasDouble(n) {
+		p.reader.notef(a.path, a.kind, migrate.CodeSuspect, "integers of 2^53 and more such as %d may have been rounded by the exporter", n)
 	}
 }
 

@@ -106,7 +106,7 @@ var knownLosses = map[string]map[string]int{
 		"missing experiment_state": 1,
 		"missing float":            1,
 		"missing run":              2,
-		"problem suspect":          208,
+		"problem suspect":          210,
 	},
 	"neptune3-d-small": {
 		"problem suspect": 12,
