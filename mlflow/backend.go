@@ -89,6 +89,7 @@ type stored struct {
 	params, tags map[string]string
 	metrics      map[string]point // by key: the latest, zero where the backend does not look
 	deleted      bool             // where the backend looks
+	untouched    bool             // as runs/create leaves it: running, without end, datasets and models; false where the backend does not look
 }
 
 // point is a metric's point as the server takes it.

@@ -92,7 +92,7 @@ func TestInterruptedCreate(t *testing.T) {
 	if runs := server.Runs(); len(runs) != 1 || runs[0].ID != known {
 		t.Fatalf("%d runs after the interrupted load has ended, which knows %q", len(runs), known)
 	}
-	mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run)
+	mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), run)
 	mustBe(t, server, undisturbed(t, run))
 }
 
@@ -103,7 +103,7 @@ func TestLateCreate(t *testing.T) {
 	t.Run("before the next load ends", func(t *testing.T) {
 		server := mlflowtest.NewServer(t, mlflowtest.Options{})
 		_, release := interruptCreate(t, server, run, false)
-		sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+		sink := atOnce(t, mlflow.Config{TrackingURI: server.URL})
 		mustPut(t, sink, run)
 		release()
 		carriedOut(t, server, 2)
@@ -115,14 +115,14 @@ func TestLateCreate(t *testing.T) {
 	t.Run("after it", func(t *testing.T) {
 		server := mlflowtest.NewServer(t, mlflowtest.Options{})
 		_, release := interruptCreate(t, server, run, false)
-		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run)
+		mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), run)
 		release()
 		carriedOut(t, server, 2)
-		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL, DryRun: true}), run)
+		mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL, DryRun: true}), run)
 		if n := len(server.Runs()); n != 2 {
 			t.Errorf("%d runs after a dry run", n)
 		}
-		if !mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run).Existed {
+		if !mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), run).Existed {
 			t.Error("the load that deleted the copy says that it loaded")
 		}
 		mustBe(t, server, want)
@@ -130,11 +130,11 @@ func TestLateCreate(t *testing.T) {
 	t.Run("and the next is cut off too", func(t *testing.T) {
 		server := mlflowtest.NewServer(t, mlflowtest.Options{})
 		_, release := interruptCreate(t, server, run, false)
-		cutOff(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run)
+		cutOff(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), run)
 		release()
 		carriedOut(t, server, 2)
 		begun := server.Runs()[0].ID
-		if result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), run); result.Target != begun {
+		if result := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), run); result.Target != begun {
 			t.Errorf("loaded into %s, not into %s, which has a part of it", result.Target, begun)
 		}
 		mustBe(t, server, want)
@@ -161,6 +161,12 @@ func TestLateCreate(t *testing.T) {
 		}
 		mustBe(t, server, want)
 	})
+}
+
+// atOnce is newSink without pauses.
+func atOnce(t *testing.T, cfg mlflow.Config) *mlflow.Sink {
+	t.Helper()
+	return newSink(t, mlflow.WithoutWaiting(cfg, nil))
 }
 
 // named is the example as another run of the project.
@@ -214,15 +220,19 @@ func TestCopyThatIsMore(t *testing.T) {
 		"new tag":      {func(r *mlflowtest.Run) { r.Tags["mine"] = "x" }, false},
 		"changed tag":  {func(r *mlflowtest.Run) { r.Tags["mlflow.user"] = "me" }, false},
 		"not a load's": {func(r *mlflowtest.Run) { delete(r.Tags, convert.TagState) }, false},
+		"ended":        {func(r *mlflowtest.Run) { r.Status = "FAILED" }, false},
+		"end":          {func(r *mlflowtest.Run) { r.End = new(int64(1)) }, false},
+		"dataset":      {func(r *mlflowtest.Run) { r.Datasets = []string{"d"} }, false},
+		"version":      {func(r *mlflowtest.Run) { r.Tags[convert.TagModified] = "1" }, true},
 		"complete":     {func(r *mlflowtest.Run) { r.Tags[convert.TagState] = convert.StateComplete }, false},
 	} {
 		server := mlflowtest.NewServer(t, mlflowtest.Options{})
-		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
-		sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+		mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
+		sink := atOnce(t, mlflow.Config{TrackingURI: server.URL})
 		whole := mustPut(t, sink, named("it")).Target
 		copied := server.MakeAgain(whole)
 		server.ChangeRun(copied, c.change)
-		early := newSink(t, mlflow.Config{TrackingURI: server.URL})
+		early := atOnce(t, mlflow.Config{TrackingURI: server.URL})
 		mustPut(t, early, named("before")) // so the sink knows the copy before Finish deletes it
 		if err := sink.Finish(t.Context()); err != nil {
 			t.Fatal(err)
@@ -236,7 +246,7 @@ func TestCopyThatIsMore(t *testing.T) {
 		if c.deleted {
 			copied = server.MakeAgain(whole)
 		}
-		dry := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL, DryRun: true}), named("it"))
+		dry := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL, DryRun: true}), named("it"))
 		if !dry.Existed || !notes(dry, copied) || !slices.Contains(active(server), copied) {
 			t.Errorf("%s: dry run %+v, runs %v", name, dry, active(server))
 		}
@@ -246,12 +256,12 @@ func TestCopyThatIsMore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		problems, err := newSink(t, mlflow.Config{TrackingURI: server.URL}).VerifyRun(t.Context(), named("it").Info, r)
+		problems, err := atOnce(t, mlflow.Config{TrackingURI: server.URL}).VerifyRun(t.Context(), named("it").Info, r)
 		if err != nil || len(problems) != 1 || problems[0].Code != migrate.CodeDiffers || !slices.Contains(active(server), copied) {
 			t.Errorf("%s: verify: %v, %v; runs %v", name, problems, err, active(server))
 		}
 		for range 2 { // by the same sink too
-			result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("it"))
+			result := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("it"))
 			if !result.Existed || result.Target != whole || notes(result, copied) == c.deleted || slices.Contains(active(server), copied) == c.deleted {
 				t.Errorf("%s: load: %+v, runs %v, deleted should be %v", name, result, active(server), c.deleted)
 			}
@@ -278,7 +288,7 @@ func TestCopyThatCounts(t *testing.T) {
 			if j > i {
 				want = second
 			}
-			result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), example())
+			result := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), example())
 			if result.Target != want || !slices.Contains(active(server), want) {
 				t.Errorf("stages %d and %d: %s counts, want %s; runs %v", i, j, result.Target, want, active(server))
 			}
@@ -295,7 +305,7 @@ func TestIndexReadTwice(t *testing.T) {
 	begun := cutAtCreate(t, server, named("begun"))
 	copied := server.MakeAgain(begun)
 	server.ChangeRun(copied, func(r *mlflowtest.Run) { r.Params["p"] = "1" })
-	mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("whole"))
+	mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("whole"))
 	server.ChangeRun(begun, func(r *mlflowtest.Run) { r.Artifacts["a"] = []byte("1") })
 	pages := 0
 	server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
@@ -306,7 +316,7 @@ func TestIndexReadTwice(t *testing.T) {
 		}
 		return mlflowtest.Fault{}
 	})
-	sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+	sink := atOnce(t, mlflow.Config{TrackingURI: server.URL})
 	if _, err := put(t, sink, named("begun")); err == nil {
 		t.Fatal("no error")
 	}
@@ -328,8 +338,8 @@ func TestFinishLeavesOthers(t *testing.T) {
 		"reopened": func(r *mlflowtest.Run) { r.Tags[convert.TagState] = convert.StateLoading },
 	} {
 		server := mlflowtest.NewServer(t, mlflowtest.Options{})
-		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
-		sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+		mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
+		sink := atOnce(t, mlflow.Config{TrackingURI: server.URL})
 		own := mustPut(t, sink, named("it")).Target
 		copied := server.MakeAgain(own)
 		server.ChangeRun(own, spoil)
@@ -345,21 +355,21 @@ func TestFinishLeavesOthers(t *testing.T) {
 // TestMayNotDelete: an account that may load need not be one that may delete. The load has done its work all the same.
 func TestMayNotDelete(t *testing.T) {
 	server := mlflowtest.NewServer(t, mlflowtest.Options{})
-	mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
+	mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
 	server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
 		if strings.HasSuffix(r.URL.Path, "runs/delete") {
 			return mlflowtest.Fault{Status: http.StatusForbidden, Body: "Permission denied"}
 		}
 		return mlflowtest.Fault{}
 	})
-	sink := newSink(t, mlflow.Config{TrackingURI: server.URL})
+	sink := atOnce(t, mlflow.Config{TrackingURI: server.URL})
 	whole := mustPut(t, sink, named("it")).Target
 	copied := server.MakeAgain(whole)
 	if err := sink.Finish(t.Context()); err != nil {
 		t.Error(err)
 	}
 	for range 2 {
-		if result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("it")); !result.Existed || result.Target != whole || !notes(result, copied) {
+		if result := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("it")); !result.Existed || result.Target != whole || !notes(result, copied) {
 			t.Errorf("result %+v", result)
 		}
 	}
@@ -374,8 +384,8 @@ func TestParentTwice(t *testing.T) {
 	child := named("child")
 	child.Info.Parent = "parent"
 	for range 2 {
-		mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), child)
-		if result := mustPut(t, newSink(t, mlflow.Config{TrackingURI: server.URL}), named("parent")); result.Target != begun {
+		mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), child)
+		if result := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("parent")); result.Target != begun {
 			t.Errorf("parent is %s, want %s", result.Target, begun)
 		}
 		for _, run := range server.Runs() {
@@ -383,6 +393,79 @@ func TestParentTwice(t *testing.T) {
 				t.Errorf("child of %s, want %s", run.Tags[convert.TagMLflowParent], begun)
 			}
 		}
+	}
+}
+
+// TestChildrenStay: the one of two runs that has children counts, even if neither has anything else.
+func TestChildrenStay(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{})
+	late := cutAtCreate(t, server, named("parent"))
+	parent := server.MakeAgain(late)
+	child := server.MakeAgain(late)
+	server.ChangeRun(child, func(r *mlflowtest.Run) {
+		r.Tags = map[string]string{convert.TagMLflowParent: parent}
+	})
+	result := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("parent"))
+	if result.Target != parent || slices.Contains(active(server), late) {
+		t.Errorf("%s counts, want %s; runs %v", result.Target, parent, active(server))
+	}
+}
+
+// TestRivalIsLeft: another load makes its run for the same identity and goes on with it while this one looks.
+func TestRivalIsLeft(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{})
+	mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("before"))
+	var rival string
+	sink := newSink(t, mlflow.WithSleep(mlflow.Config{TrackingURI: server.URL}, func(context.Context) bool {
+		server.ChangeRun(rival, func(r *mlflowtest.Run) { r.Params["p"] = "1" })
+		return true
+	}))
+	rival = server.MakeAgain(mustPut(t, sink, named("it")).Target)
+	if err := sink.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(active(server), rival) {
+		t.Error("the run of another load is deleted")
+	}
+}
+
+// TestMayNotLook: a copy that cannot be looked at is left, and the load goes on.
+func TestMayNotLook(t *testing.T) {
+	for _, path := range []string{"artifacts/list", "runs/get"} {
+		server := mlflowtest.NewServer(t, mlflowtest.Options{})
+		whole := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("it")).Target
+		copied := server.MakeAgain(whole)
+		server.SetFault(func(_ int, r *http.Request) mlflowtest.Fault {
+			if strings.HasSuffix(r.URL.Path, path) && r.URL.Query().Get("run_id") != whole {
+				return mlflowtest.Fault{Status: http.StatusForbidden}
+			}
+			return mlflowtest.Fault{}
+		})
+		if result := mustPut(t, atOnce(t, mlflow.Config{TrackingURI: server.URL}), named("it")); !result.Existed || result.Target != whole || !notes(result, copied) {
+			t.Errorf("%s: result %+v", path, result)
+		}
+	}
+}
+
+// TestOtherLayoutIsNoCopy: a project that is loaded in two layouts has its runs twice on purpose.
+func TestOtherLayoutIsNoCopy(t *testing.T) {
+	server := mlflowtest.NewServer(t, mlflowtest.Options{})
+	run, unnamed := named("x"), named("y")
+	run.Info.Name = "one"
+	for range 2 {
+		for _, by := range []string{mlflow.ByName, mlflow.ByProject} {
+			sink := atOnce(t, mlflow.Config{TrackingURI: server.URL, ExperimentBy: by})
+			mustPut(t, sink, unnamed) // in the experiment of the project in both layouts
+			if result := mustPut(t, sink, run); slices.ContainsFunc(result.Problems, func(p migrate.Problem) bool { return p.Code == migrate.CodeSuspect }) {
+				t.Errorf("by %s: %v", by, result.Problems)
+			}
+			if err := sink.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := len(active(server)); n != 3 {
+		t.Errorf("%d runs, want x twice and y once", n)
 	}
 }
 

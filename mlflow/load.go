@@ -213,11 +213,12 @@ func (l *load) experiment(ctx context.Context, parent *target) (exp experiment, 
 // for before the next try, and again after it: two that were made are cut back to one.
 func (l *load) create(ctx context.Context, exp experiment, tags []convert.Tag) (made target, err error) {
 	run := newRun{name: l.meta.RunName(l.run), user: userOf(l.meta.User), start: l.start, tags: tags}
-	unclear := false
+	unclear, found := false, false
 	retry := newRetrier(l.sink.cfg)
 	err = retry.do(ctx, func() error {
 		if unclear {
-			if made, err = l.find(ctx, exp); err != nil || made.runID != "" {
+			made, err = l.find(ctx, exp)
+			if found = made.runID != ""; err != nil || found {
 				return err
 			}
 		}
@@ -228,7 +229,7 @@ func (l *load) create(ctx context.Context, exp experiment, tags []convert.Tag) (
 	if !l.traits.hides && (unclear || !exp.fresh) {
 		l.project.doubt(exp.id)
 	}
-	if err == nil && unclear {
+	if err == nil && unclear && !found {
 		if first, err := l.find(ctx, exp); err != nil || first.runID != "" {
 			return first, err
 		}
@@ -258,7 +259,7 @@ func (l *load) find(ctx context.Context, exp experiment) (target, error) {
 	if len(copies) < 2 {
 		return append(copies, target{})[0], nil
 	}
-	kept, left, err := l.sink.settle(ctx, copies)
+	kept, left, err := l.sink.settle(ctx, l.project, copies)
 	l.problems = append(l.problems, copiesLeft(kept, left)...)
 	return kept, err
 }

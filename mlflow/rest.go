@@ -194,16 +194,31 @@ func (r *rest) findExperiment(ctx context.Context, name string, tags []convert.T
 
 type wireRun struct {
 	Info struct {
-		RunID       string `json:"run_id"`
-		Experiment  string `json:"experiment_id"`
-		ArtifactURI string `json:"artifact_uri"`
-		Stage       string `json:"lifecycle_stage"`
+		RunID       string          `json:"run_id"`
+		Experiment  string          `json:"experiment_id"`
+		ArtifactURI string          `json:"artifact_uri"`
+		Stage       string          `json:"lifecycle_stage"`
+		Status      string          `json:"status"`
+		End         json.RawMessage `json:"end_time"`
 	} `json:"info"`
 	Data struct {
 		Params  []wireTag       `json:"params"`
 		Tags    []wireTag       `json:"tags"`
 		Metrics json.RawMessage `json:"metrics"` // wireLatest, of which searches need none
 	} `json:"data"`
+	Inputs struct {
+		Datasets []json.RawMessage `json:"dataset_inputs"`
+		Models   []json.RawMessage `json:"model_inputs"`
+	} `json:"inputs"`
+	Outputs struct {
+		Models []json.RawMessage `json:"model_outputs"`
+	} `json:"outputs"`
+}
+
+// untouched reports whether a run is as runs/create makes it, as far as it is no data.
+func (w *wireRun) untouched() bool {
+	return w.Info.Status == "RUNNING" && len(w.Info.End) == 0 &&
+		len(w.Inputs.Datasets)+len(w.Inputs.Models)+len(w.Outputs.Models) == 0
 }
 
 type wireLatest struct {
@@ -317,7 +332,10 @@ func (r *rest) stored(ctx context.Context, runID string) (stored, error) {
 	if err := r.c.getJSON(ctx, "read run", "mlflow/runs/get", url.Values{"run_id": {runID}}, &answer); err != nil {
 		return stored{}, err
 	}
-	s := stored{params: map[string]string{}, tags: map[string]string{}, metrics: map[string]point{}, deleted: answer.Run.Info.Stage == "deleted"}
+	s := stored{
+		params: map[string]string{}, tags: map[string]string{}, metrics: map[string]point{},
+		deleted: answer.Run.Info.Stage == "deleted", untouched: answer.Run.untouched(),
+	}
 	for _, p := range answer.Run.Data.Params {
 		s.params[p.Key] = p.Value
 	}

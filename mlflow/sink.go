@@ -130,7 +130,7 @@ func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRea
 			return migrate.Result{}, err
 		}
 		l.close()
-		l = &load{sink: s, project: p, run: run, source: r, traits: known, problems: notes}
+		l = &load{sink: s, project: p, run: run, source: r, traits: known}
 		err = l.do(ctx)
 	}
 	if err != nil {
@@ -166,6 +166,7 @@ type project struct {
 	experiments map[string]experiment // by name
 	runs        map[string]target     // by convert.RunID
 	copies      map[string][]target   // further runs of one identity
+	settled     map[string]bool       // identities of which runs has the one that counts
 	doubts      map[string]bool       // experiment IDs where a run may come to be twice
 }
 
@@ -177,7 +178,7 @@ func (s *Sink) project(ctx context.Context, name string) (*project, error) {
 		p = &project{
 			name: name, layout: convert.LayoutID(s.cfg.NamePrefix, s.cfg.ExperimentBy, name),
 			experiments: map[string]experiment{}, runs: map[string]target{},
-			copies: map[string][]target{}, doubts: map[string]bool{},
+			copies: map[string][]target{}, settled: map[string]bool{}, doubts: map[string]bool{},
 		}
 		s.projects[name] = p
 	}
@@ -207,8 +208,19 @@ func (p *project) fill(ctx context.Context, to backend) error {
 	return nil
 }
 
+// experimentIDs gives the experiments that the project has runs in.
+func (p *project) experimentIDs() (ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, exp := range p.experiments {
+		ids = append(ids, exp.id)
+	}
+	return ids
+}
+
 // read enters the runs of experiments. One can be listed twice: pages shift when others make runs, and an index that
-// could not be read to its end is read again.
+// could not be read to its end is read again. Of runs in different experiments, which two layouts that share one can make, a
+// complete one counts, else the first; only two in one experiment are copies.
 func (p *project) read(ctx context.Context, to backend, experimentIDs []string) error {
 	for run, err := range to.loaded(ctx, experimentIDs, convert.Tag{}) {
 		if err != nil {
@@ -219,6 +231,11 @@ func (p *project) read(ctx context.Context, to backend, experimentIDs []string) 
 		switch {
 		case !there:
 			p.runs[id] = run
+		case first.experiment != run.experiment:
+			if complete := convert.StateComplete; run.tags[convert.TagState] == complete && first.tags[convert.TagState] != complete {
+				p.runs[id] = run
+				delete(p.copies, id)
+			}
 		case first.runID != run.runID && !slices.ContainsFunc(p.copies[id], func(t target) bool { return t.runID == run.runID }):
 			p.copies[id] = append(p.copies[id], run)
 		}
@@ -226,25 +243,26 @@ func (p *project) read(ctx context.Context, to backend, experimentIDs []string) 
 	return nil
 }
 
-// all gives the runs of that identity.
-func (p *project) all(ref migrate.RunRef) []target {
+// all gives the runs of that identity; if they are settled, the first is the one that counts.
+func (p *project) all(ref migrate.RunRef) (runs []target, settled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id := convert.RunID(ref)
 	first, there := p.runs[id]
 	if !there {
-		return nil
+		return nil, false
 	}
-	return append([]target{first}, p.copies[id]...)
+	return append([]target{first}, p.copies[id]...), p.settled[id]
 }
 
-// settled enters all runs of that identity; kept is the zero target if none is left.
-func (p *project) settled(ref migrate.RunRef, kept target, left []target) {
+// settle enters all runs of that identity; kept is the zero target if none is left.
+func (p *project) settle(ref migrate.RunRef, kept target, left []target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id := convert.RunID(ref)
 	delete(p.runs, id)
 	delete(p.copies, id)
+	p.settled[id] = true
 	if kept.runID != "" {
 		p.runs[id] = kept
 	}
@@ -284,7 +302,9 @@ func (p *project) doubtful() []string {
 func (p *project) forget(ref migrate.RunRef) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.runs, convert.RunID(ref))
+	id := convert.RunID(ref)
+	delete(p.runs, id)
+	delete(p.copies, id)
 }
 
 // experiment returns the experiment of that name, made and tagged if need be.

@@ -288,7 +288,11 @@ func (s *Server) runJSON(run *Run) map[string]any {
 		metrics = append(metrics, pointJSON(key, points[len(points)-1]))
 	}
 	data := map[string]any{"params": pairsJSON(run.Params), "tags": pairsJSON(run.Tags), "metrics": metrics}
-	return map[string]any{"info": info, "data": data}
+	inputs := map[string]any{}
+	if len(run.Datasets) > 0 {
+		inputs["dataset_inputs"] = run.Datasets
+	}
+	return map[string]any{"info": info, "data": data, "inputs": inputs, "outputs": map[string]any{}}
 }
 
 func pointJSON(key string, p Point) map[string]any {
@@ -375,11 +379,10 @@ func (s *Server) deleteRun(c call) answer {
 	if !c.read(&in) {
 		return invalid("bad body")
 	}
-	run, a := s.active(in.ID)
-	if a != nil {
-		return *a
+	if in.ID == nil || s.run(*in.ID) == nil {
+		return fail(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "no such run")
 	}
-	run.Deleted = true
+	s.run(*in.ID).Deleted = true // deleting again is no error
 	return ok(struct{}{})
 }
 

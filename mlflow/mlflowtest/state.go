@@ -27,6 +27,7 @@ type Run struct {
 	Tags      map[string]string
 	Metrics   map[string][]Point // in the order they came, each once
 	Artifacts map[string][]byte
+	Datasets  []string // that it used; loads send none
 
 	seen map[string]map[[3]uint64]struct{} // points by metric key
 }
