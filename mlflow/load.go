@@ -187,8 +187,15 @@ func (l *load) family(ctx context.Context) (parent *target, tags []convert.Tag, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if !ok || ref == l.run.RunRef {
-		l.note(migrate.Problem{Path: convert.ParentPath(l.run.Scope), Code: migrate.CodeSuspect, Text: fmt.Sprintf("parent %s is not among the loaded runs; the run stands alone, with tag %s", ref, convert.TagOrphan)})
+	why := ""
+	switch {
+	case ref == l.run.RunRef:
+		why = "the run is its own parent"
+	case !ok: // of runs that are each other's parents one is loaded first
+		why = fmt.Sprintf("parent %s is not there, or is loaded only after this run", ref)
+	}
+	if why != "" {
+		l.note(migrate.Problem{Path: convert.ParentPath(l.run.Scope), Code: migrate.CodeSuspect, Text: why + "; the run stands alone, with tag " + convert.TagOrphan})
 		return nil, []convert.Tag{{Key: convert.TagOrphan, Value: "true"}}, nil
 	}
 	return &found, []convert.Tag{{Key: convert.TagMLflowParent, Value: found.runID}}, nil
