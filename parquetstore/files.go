@@ -232,6 +232,9 @@ func (r *reader) fileDirs() []string {
 	if home == "." {
 		return []string{strings.Replace(r.run.info.Project, "/", "_", 1), "."}
 	}
+	if strings.Contains(home, "/") { // the slash was replaced there before it was in the data directory
+		return []string{strings.ReplaceAll(home, "/", "_"), home}
+	}
 	if bare := withoutDigest(home); bare != home {
 		return []string{home, bare}
 	}

@@ -1,9 +1,12 @@
 package parquetstore
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -74,6 +77,9 @@ func withoutDigest(name string) string {
 
 // projectOfDir guesses a project's name from its directory, for files that cannot tell.
 func projectOfDir(dir string) string {
+	if strings.Contains(dir, "/") {
+		return dir
+	}
 	return strings.Replace(withoutDigest(path.Base(dir)), "_", "/", 1)
 }
 
@@ -88,7 +94,9 @@ type group struct {
 	series []*series
 }
 
-// groups lists all parts by name only.
+// groups lists all parts by name only. Projects are directories below root; for some days of October 2025 the tool did
+// not replace the slash in their names, so theirs are one deeper. What else has parts there, or deeper, is not read, which
+// is said of it if anything is read.
 func groups(root *os.Root) ([]group, error) {
 	all := map[string]*group{}
 	add := func(name string, found []*series) {
@@ -105,12 +113,24 @@ func groups(root *os.Root) ([]group, error) {
 		return nil, err
 	}
 	add(".", here)
+	var unread []*series
 	for _, dir := range dirs {
-		found, _, err := seriesIn(root, dir)
+		found, deeper, err := seriesIn(root, dir)
 		if err != nil {
 			return nil, err
 		}
 		add(withoutDigest(dir), found)
+		for _, dir := range deeper {
+			found, left, err := nested(root, dir)
+			if err != nil {
+				return nil, err
+			}
+			add(strings.ReplaceAll(dir, "/", "_"), found)
+			unread = append(unread, left...)
+		}
+	}
+	if len(all) > 0 {
+		add("", unread)
 	}
 	var sorted []group
 	for _, g := range all {
@@ -118,6 +138,41 @@ func groups(root *os.Root) ([]group, error) {
 	}
 	slices.SortFunc(sorted, func(a, b group) int { return strings.Compare(a.name, b.name) })
 	return sorted, nil
+}
+
+// nested lists a directory in a directory. If it is not one of a project with a slash in its name, its parts are left, and
+// those of all directories below it.
+func nested(root *os.Root, dir string) (found, left []*series, err error) {
+	all, deeper, err := seriesIn(root, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range all {
+		if s.layout == projectParts && s.stem == "" && s.scope == migrate.ScopeRun {
+			found = append(found, s)
+		} else {
+			left = append(left, tooDeep(s.dir, s.parts[0].path))
+		}
+	}
+	for _, dir := range deeper {
+		err := fs.WalkDir(root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(name, ".parquet") {
+				return err
+			}
+			left = append(left, tooDeep(path.Dir(name), name))
+			return fs.SkipDir // one of a directory is enough
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return found, left, nil
+}
+
+// tooDeep stands for the parts of a directory that is none of an archive's.
+func tooDeep(dir, first string) *series {
+	err := fmt.Errorf("it lies deeper than the parts of an archive, so nothing in %q is read: give the directory above the projects as the data directory", dir)
+	return &series{dir: dir, home: dir, layout: projectParts, parts: []*part{{path: first, err: err}}}
 }
 
 // seriesIn lists a project's directory, and returns the directories that are not part of it.
@@ -155,6 +210,8 @@ func readDir(root *os.Root, dir string) (files []*part, dirs []string, err error
 		case err == nil && info.IsDir():
 			dirs = append(dirs, e.Name())
 		case swapped[e.Name()+temporary]: // what it is being replaced by counts
+		case err != nil && leadsOut(root, path.Join(dir, e.Name())):
+			files = append(files, &part{path: path.Join(dir, e.Name()), err: errors.New("the link leads out of the data directory, so the directory is not read")})
 		case !strings.HasSuffix(e.Name(), ".parquet") && !swapped[e.Name()]:
 		case err != nil:
 			files = append(files, &part{path: path.Join(dir, e.Name()), err: err})
@@ -163,6 +220,12 @@ func readDir(root *os.Root, dir string) (files []*part, dirs []string, err error
 		}
 	}
 	return files, dirs, nil
+}
+
+// leadsOut reports whether name, which root refuses, is a link to a directory elsewhere. It does not open it.
+func leadsOut(root *os.Root, name string) bool {
+	info, err := os.Stat(filepath.Join(root.Name(), filepath.FromSlash(name)))
+	return err == nil && info.IsDir()
 }
 
 // swappedParts are the parts that count though they have temporary names still: those of runs of which
@@ -209,9 +272,12 @@ func sortSeries(home, dir string, scope migrate.Scope, files []*part) (found []*
 	return found
 }
 
-// noteGaps finds parts that must have existed: the tool numbers them from 0.
+// noteGaps finds parts that must have existed: the tool numbers them from 0, or in its first days from 1.
 func (s *series) noteGaps() {
 	next := 0
+	if strings.Contains(s.home, "/") && s.parts[0].num == 1 {
+		next = 1
+	}
 	for _, p := range s.parts {
 		if p.num > next {
 			s.notes = append(s.notes, migrate.Problem{Code: migrate.CodeMissing, Text: gapText(s, next, p.num-1)})
