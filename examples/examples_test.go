@@ -53,6 +53,31 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
+// TestJSONLinesLacking loses a file of the archive, and finds it again.
+func TestJSONLinesLacking(t *testing.T) {
+	program, out := build(t, "jsonlines"), t.TempDir()
+	data, files := fixture.Unpack(t, "neptune3-d-small")
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(files, away); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what lacks something does not look complete the second time
+		got, err := exec.Command(program, data, files, out).CombinedOutput()
+		if err == nil || !strings.Contains(string(got), " is not whole: ") || strings.Contains(string(got), " 6 were there") {
+			t.Fatalf("without files: %v\n%s", err, got)
+		}
+	}
+	if err := os.Rename(away, files); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, program, data, files, out); strings.HasPrefix(got, "0 runs written") {
+		t.Errorf("with files: %s", got)
+	}
+	if left, _ := filepath.Glob(filepath.Join(out, "*.partial")); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 func TestCSVSource(t *testing.T) {
 	program, dir, server := build(t, "csvsource"), t.TempDir(), mlflowtest.NewServer(t, mlflowtest.Options{})
 	for name, text := range map[string]string{"a.csv": "step,loss,acc\n0,1,0.5\n1,0.5,0.75\n", "b.csv": "step,loss\n0,2\n"} {
@@ -74,6 +99,12 @@ func TestCSVSource(t *testing.T) {
 	}
 	if got := run(t, program, dir, server.URL); !strings.HasPrefix(got, "0 runs loaded, 2 ") {
 		t.Errorf("again: %s", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "c.csv"), []byte("step,loss\n0,x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := exec.Command(program, dir, server.URL).CombinedOutput(); err == nil || !strings.Contains(string(got), "csv/metrics/c is not whole: ") {
+		t.Errorf("what is no number: %v\n%s", err, got)
 	}
 }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	migrate "github.com/nexport-go/migrate"
 )
@@ -82,6 +84,26 @@ func TestSink(t *testing.T, newSink func(t *testing.T) migrate.Sink) {
 		}
 		verify(t, sink, run)
 	})
+	t.Run("what could not be read is put later", func(t *testing.T) {
+		whole := small("a")
+		lost := whole.Chunks[len(whole.Chunks)/2]
+		sink, lacking := newSink(t), whole
+		lacking.Chunks = slices.DeleteFunc(slices.Clone(whole.Chunks), func(c migrate.Chunk) bool { return c.Path == lost.Path })
+		lacking.Problems = []migrate.Problem{{Path: lost.Path, Kind: lost.Kind, Code: migrate.CodeUnreadable, Text: "cannot be read now"}}
+		if _, err := sink.PutRun(t.Context(), lacking.Info, &memoryReader{&lacking}); err != nil {
+			t.Logf("put what has a loss: %v", err) // refusing it is a way not to look complete
+		}
+		if put(t, sink, whole).Existed {
+			t.Fatal("the run looked complete after a lossy problem of its reader")
+		}
+		verify(t, sink, whole)
+	})
+	t.Run("verifying finds what differs", func(t *testing.T) {
+		sink := newSink(t)
+		if verifier, ok := sink.(migrate.Verifier); ok {
+			testVerifier(t, sink, verifier)
+		}
+	})
 	t.Run("puts several runs at once", func(t *testing.T) {
 		sink := newSink(t)
 		var group sync.WaitGroup
@@ -118,6 +140,44 @@ func apart(t *testing.T, sink migrate.Sink, a, b Run) {
 	}
 	verify(t, sink, a)
 	verify(t, sink, b)
+}
+
+// testVerifier compares a run before it is put, as it was put, and as it was not.
+func testVerifier(t *testing.T, sink migrate.Sink, verifier migrate.Verifier) {
+	run := small("a")
+	differs := func(what string, other Run) {
+		t.Helper()
+		problems, err := verifier.VerifyRun(t.Context(), other.Info, &memoryReader{&other})
+		if err == nil && len(problems) == 0 {
+			t.Errorf("VerifyRun finds nothing: %s", what)
+		}
+	}
+	put(t, sink, small("other"))
+	differs("the run was never put", run)
+	put(t, sink, run)
+	verify(t, sink, run)
+	for path, values := range map[string]migrate.Values{
+		"p/int": migrate.Ints{7}, "p/text": migrate.Strings{"other"}, "p/new": migrate.Bools{true},
+		"f/a.txt": migrate.Files{{Key: "longer", Name: "a.txt", Size: 6}},
+	} {
+		differs(path+" is another", changed(run, path, values))
+	}
+	differs("a point of a series is another", changed(run, "m/special", migrate.Floats{1, 2, 3, 4, 5, 6}))
+}
+
+// changed gives run another value of an attribute, which is new if run has none of that path.
+func changed(run Run, path string, values migrate.Values) Run {
+	run.Files = maps.Clone(run.Files)
+	run.Files["longer"] = []byte("hello!")
+	run.Chunks = slices.Clone(run.Chunks)
+	for i := range run.Chunks {
+		if run.Chunks[i].Path == path {
+			run.Chunks[i].Values = values
+			return run
+		}
+	}
+	run.Chunks = slices.Insert(run.Chunks, 0, migrate.Chunk{Path: path, Kind: migrate.KindBool, Values: values})
+	return run
 }
 
 var errCut = errors.New("connection cut")
@@ -212,7 +272,25 @@ func samples() []Run {
 		object.Info.Scope = scope
 		runs = append(runs, object)
 	}
-	return append(runs, child, long())
+	other := small("other")
+	other.Info.Project = "ws/other"
+	runs = append(runs, child, other, long())
+	for i := range runs[1:] { // of the first nothing is known
+		info, created := &runs[i+1].Info, time.Date(2024, 2, 29, i, 0, 0, 123e6, time.UTC)
+		info.SysID, info.Name = fmt.Sprint("P-", i+1), "name of "+info.ID
+		info.Created, info.Modified = created, created.Add(90*time.Minute)
+	}
+	return runs
+}
+
+// odd has the steps and times that a careless copy changes.
+func odd() migrate.Chunk {
+	return migrate.Chunk{
+		Path: "m/odd", Kind: migrate.KindFloatSeries,
+		Steps:  []migrate.Step{-2*migrate.StepUnit - 1, -1, 0, 1, 1, 2, migrate.StepUnit, 1e9 * migrate.StepUnit},
+		Times:  []int64{migrate.NoTime, 1_700_000_000_000, migrate.NoTime, -5, 1_700_000_000_001, 0, migrate.NoTime, 1_700_000_000_002},
+		Values: migrate.Floats{1, 2, 3, 4, 5, 6, 7, 8},
+	}
 }
 
 // long has a series of more than one chunk.
@@ -269,6 +347,7 @@ func sample(id string) Run {
 			scalar("r/notebook", migrate.KindNotebookRef, migrate.Strings{`{"notebookId":"x"}`}),
 			scalar("r/state", migrate.KindRunState, migrate.Strings{`"idle"`}),
 			series("m/special", migrate.KindFloatSeries, migrate.Floats{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 5e-324, math.MaxFloat64}),
+			odd(),
 			series("m/curve", migrate.KindFloatSeries, curve),
 			series("s/log", migrate.KindStringSeries, migrate.Strings{"one", "", "tab\tand\nline"}),
 			series("s/hist", migrate.KindHistogramSeries, migrate.Histograms{{Type: "COUNTING", Edges: []float64{0, 0.1, math.Inf(1)}, Values: []float64{3, 1}}}),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"sync"
 	"testing"
 
@@ -32,6 +33,7 @@ func TestSource(t *testing.T, source migrate.Source, sel migrate.Selection) {
 			t.Errorf("%d runs the second time, %d the first", len(again), len(runs))
 		}
 	})
+	t.Run("stops listing when it is told to", func(t *testing.T) { leave(t, "Runs", source.Runs(t.Context(), sel)) })
 	t.Run("selects one run", func(t *testing.T) {
 		one := sel
 		one.Runs = []migrate.RunRef{runs[len(runs)-1].RunRef}
@@ -39,6 +41,7 @@ func TestSource(t *testing.T, source migrate.Source, sel migrate.Selection) {
 			t.Errorf("got %v, want %v", got, one.Runs)
 		}
 	})
+	testSelection(t, source, sel, runs)
 	t.Run("a run that is not there", func(t *testing.T) {
 		gone := migrate.RunInfo{RunRef: migrate.RunRef{Project: "no/such", ID: "run"}}
 		r, err := source.OpenRun(t.Context(), gone)
@@ -99,6 +102,7 @@ func testReader(t *testing.T, source migrate.Source, run migrate.RunInfo) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	leave(t, "Chunks", r.Chunks(t.Context(), nil))
 	chunks, err := read(t, r, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +129,11 @@ func testReader(t *testing.T, source migrate.Source, run migrate.RunInfo) {
 	}
 	checkWant(t, r, chunks)
 	checkFiles(t, r)
+	checkNoFile(t, r)
+	checkCancel(t, r, chunks)
+	if got := len(r.Problems()); got != problems {
+		t.Errorf("%d problems after asking for too much and too little, %d before", got, problems)
+	}
 }
 
 // scribble overwrites a chunk, which belongs to its receiver.
@@ -242,5 +251,54 @@ func checkFiles(t *testing.T, r migrate.RunReader) {
 				t.Errorf("file %q of %s: %d bytes and %v, want %d", ref.Key, c.Path, n, err, ref.Size)
 			}
 		}
+	}
+}
+
+// checkNoFile opens a file that Chunks did not yield. Bytes, even none of them, would be taken for those of a file.
+func checkNoFile(t *testing.T, r migrate.RunReader) {
+	t.Helper()
+	body, err := r.OpenFile(t.Context(), migrate.FileRef{Key: "no/such/file", Name: "file", Size: -1})
+	if err != nil {
+		return
+	}
+	defer body.Close()
+	if n, err := io.Copy(io.Discard, body); err == nil {
+		t.Errorf("a file that is not there has %d bytes; want an error", n)
+	}
+}
+
+// checkCancel cancels when the first of the chunks has been read. A reader may hold scalars and the next points
+// already, but not many series.
+func checkCancel(t *testing.T, r migrate.RunReader, chunks []migrate.Chunk) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last error
+	for _, err := range r.Chunks(ctx, nil) {
+		last = err
+		cancel()
+	}
+	series := 0
+	for _, c := range chunks {
+		if c.Kind.Series() {
+			series++
+		}
+	}
+	if series > 2 && !errors.Is(last, context.Canceled) {
+		t.Errorf("Chunks ends with %v, although its context was cancelled at the first of %d chunks; want context.Canceled", last, len(chunks))
+	}
+}
+
+// leave takes the first pair of a sequence and wants no other. It calls the sequence as a function, since a range
+// would answer a second pair with a panic.
+func leave[T any](t *testing.T, name string, seq iter.Seq2[T, error]) {
+	t.Helper()
+	n := 0
+	seq(func(T, error) bool {
+		n++
+		return false
+	})
+	if n > 1 {
+		t.Fatalf("%s went on after yield had returned false: %d more pairs", name, n-1)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"log"
 	"os"
 	"strconv"
-	"strings"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/mlflow"
@@ -28,10 +27,13 @@ func main() {
 		log.Fatal(err)
 	}
 	report, err := migrate.Run(context.Background(), migrate.Job{Source: source{os.DirFS(os.Args[1])}, Sink: server})
-	if err := errors.Join(err, report.Err()); err != nil {
-		log.Fatal(err)
+	for _, run := range report.Runs { // those that failed or lack something
+		err = errors.Join(err, fmt.Errorf("%s is not whole: %v %v", run.Run, run.Err, run.Problems))
 	}
 	fmt.Printf("%d runs loaded, %d were there\n", report.Moved[migrate.StageLoad].Runs, report.Existed[migrate.StageLoad])
+	if err != nil {
+		log.Fatal(err)
+	}
 }
 
 type source struct{ files fs.FS } // a migrate.Source
@@ -40,7 +42,7 @@ func (s source) Runs(ctx context.Context, sel migrate.Selection) iter.Seq2[migra
 	return func(yield func(migrate.RunInfo, error) bool) {
 		names, err := fs.Glob(s.files, "*.csv")
 		for _, name := range names {
-			run := migrate.RunInfo{RunRef: migrate.RunRef{Project: "csv/metrics", ID: strings.TrimSuffix(name, ".csv")}}
+			run := migrate.RunInfo{RunRef: migrate.RunRef{Project: "csv/metrics", ID: name[:len(name)-len(".csv")]}}
 			if err = ctx.Err(); err != nil || sel.Match(run) && !yield(run, nil) {
 				break
 			}
@@ -61,14 +63,12 @@ func (s source) OpenRun(_ context.Context, run migrate.RunInfo) (migrate.RunRead
 	return reader(rows), err
 }
 
-// reader is a migrate.RunReader over the rows of one file, which are in the order of their steps.
-type reader [][]string
+type reader [][]string // a migrate.RunReader over the rows of a file, which are in the order of their steps
 
 func (r reader) Chunks(ctx context.Context, want migrate.Want) iter.Seq2[migrate.Chunk, error] {
 	return func(yield func(migrate.Chunk, error) bool) {
 		for column := 1; len(r) > 1 && column < len(r[0]); column++ {
-			wanted := want == nil || want(r[0][column], migrate.KindFloatSeries)
-			for first := 1; wanted && first < len(r); first += migrate.MaxChunkPoints {
+			for first := 1; first < len(r) && (want == nil || want(r[0][column], migrate.KindFloatSeries)); first += migrate.MaxChunkPoints {
 				chunk, err := r.chunk(column, r[first:min(first+migrate.MaxChunkPoints, len(r))])
 				if err = errors.Join(err, ctx.Err()); !yield(chunk, err) || err != nil {
 					return

@@ -1,11 +1,8 @@
 // Command jsonlines shows how to move data to a place of one's own: it writes each run of an archive
 // into a directory, as JSON lines, one a value, with the run's files beside them.
-//
-//	jsonlines exports/data exports/files out
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -16,7 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strconv"
+	"slices"
 
 	migrate "github.com/nexport-go/migrate"
 	"github.com/nexport-go/migrate/parquetstore"
@@ -31,14 +28,17 @@ func main() {
 		log.Fatal(err)
 	}
 	report, err := migrate.Run(context.Background(), migrate.Job{Source: archive, Sink: sink{os.Args[3]}})
-	if err := errors.Join(err, report.Err()); err != nil {
-		log.Fatal(err)
+	for _, run := range report.Runs { // those that failed or lack something
+		err = errors.Join(err, fmt.Errorf("%s is not whole: %v %v", run.Run, run.Err, run.Problems))
 	}
 	fmt.Printf("%d runs written, %d were there\n", report.Moved[migrate.StageLoad].Runs, report.Existed[migrate.StageLoad])
+	if err != nil {
+		log.Fatal(err)
+	}
 }
 
 // sink is a migrate.Sink. A run gets a directory with a name that no other run has. It is renamed
-// last, so that what was cut off does not look complete and is written anew.
+// last, so that what was cut off or could not be read does not look complete and is written anew.
 type sink struct{ dir string }
 
 func (s sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
@@ -46,18 +46,17 @@ func (s sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunRead
 	if _, err := os.Stat(target); err == nil {
 		return migrate.Result{Existed: true, Target: target}, nil
 	}
-	temp := target + ".tmp"
+	temp := target + ".partial"
 	err := errors.Join(os.RemoveAll(temp), os.MkdirAll(temp, 0o755))
 	f, e := os.Create(filepath.Join(temp, "run.jsonl"))
 	if err = errors.Join(err, e); err != nil {
 		return migrate.Result{}, err
 	}
-	buffered := bufio.NewWriter(f)
-	err = write(ctx, buffered, temp, run, r)
-	if err = errors.Join(err, buffered.Flush(), f.Close()); err == nil {
-		err = os.Rename(temp, target)
+	err = errors.Join(write(ctx, f, temp, run, r), f.Close())
+	if err != nil || slices.ContainsFunc(r.Problems(), func(p migrate.Problem) bool { return p.Code.Lossy() }) {
+		return migrate.Result{Target: temp}, err
 	}
-	return migrate.Result{Target: target}, err
+	return migrate.Result{Target: target}, os.Rename(temp, target)
 }
 
 func write(ctx context.Context, w io.Writer, dir string, run migrate.RunInfo, r migrate.RunReader) error {
@@ -74,9 +73,10 @@ func write(ctx context.Context, w io.Writer, dir string, run migrate.RunInfo, r 
 			case float64, migrate.Histogram: // as text, since JSON has no NaN
 				line["value"] = fmt.Sprint(v)
 			case migrate.FileRef:
-				files++
-				line["value"], line["file"] = v.Name, strconv.Itoa(files)
-				err = save(ctx, filepath.Join(dir, strconv.Itoa(files)), v, r)
+				line["value"] = v.Name
+				if files++; v.Key != "" { // the source has its bytes
+					line["file"], err = files, save(ctx, filepath.Join(dir, fmt.Sprint(files)), v, r)
+				}
 			}
 			err = errors.Join(err, lines.Encode(line))
 		}
