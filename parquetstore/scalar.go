@@ -36,8 +36,11 @@ func (p *pass) scalar(a *attr) error {
 			var value scalarValue
 			err := guard(func() (err error) {
 				cur, err := p.at(s)
-				if err == nil {
-					value, err = readScalar(cur, int(s.start)+row, a.kind)
+				if err != nil {
+					return err
+				}
+				if value, err = readScalar(cur, int(s.start)+row, a.kind); err == nil && value.none() && !p.reader.run.recorded {
+					value.elsewhere = misplaced(cur, int(s.start)+row, 1, a.kind)[0]
 				}
 				return err
 			})
@@ -46,6 +49,8 @@ func (p *pass) scalar(a *attr) error {
 				lost.rows.add(1, p.place(s, err))
 			case value.odd != "":
 				lost.odd.add(1, value.odd)
+			case value.elsewhere != "":
+				lost.odd.add(1, "the value is in column "+value.elsewhere)
 			case value.none() && !p.reader.mayBePathless(a.path, a.kind):
 				p.noScalar(a)
 			default:
@@ -119,6 +124,8 @@ type scalarValue struct {
 	values migrate.Values
 	file   string
 	odd    string // what it is if it cannot be held
+
+	elsewhere string // the column that has a value instead
 }
 
 func (v scalarValue) none() bool { return v.values == nil && v.file == "" }

@@ -1,6 +1,7 @@
 package parquetstore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"math"
@@ -212,7 +213,11 @@ func (p *pass) readSome(cur *cursor, row, n int, b *points, buf *rowBuffer) erro
 	if classOf(b.attr.kind) == classFloat && b.appendFloats(buf, n) {
 		return nil
 	}
-	p.keepRows(b, buf, hists, n, cur.strange(colStep))
+	var elsewhere []string // the columns of values that are not where they should be
+	if bytes.IndexByte(buf.valStates[:n], absent) >= 0 && !p.reader.run.recorded {
+		elsewhere = misplaced(cur, row, n, b.attr.kind)
+	}
+	p.keepRows(b, buf, hists, n, cur.strange(colStep), elsewhere)
 	return nil
 }
 
@@ -245,11 +250,16 @@ func grow[T any](s []T, n int, a *attr) []T {
 	return slices.Grow(s, n)[:len(s)+n]
 }
 
-// keepRows appends those of the rows that are points. strangeSteps are the texts of strange ones.
-func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n int, strangeSteps []string) {
+// keepRows appends those of the rows that are points. strangeSteps are the texts of strange ones, elsewhere is what misplaced
+// says, or nil.
+func (p *pass) keepRows(b *points, buf *rowBuffer, hists []migrate.Histogram, n int, strangeSteps, elsewhere []string) {
 	a := b.attr
 	for i := range n {
 		hasStep, hasTime, hasValue := buf.stepStates[i] != absent, buf.timeStates[i] == present, buf.valStates[i] == present
+		if !hasValue && elsewhere != nil && elsewhere[i] != "" {
+			b.lost.odd.add(1, "the value is in column "+elsewhere[i])
+			continue
+		}
 		if !hasValue && !hasTime {
 			if hasStep {
 				p.counts.padding++

@@ -438,3 +438,36 @@ func TestSummary(t *testing.T) {
 		t.Errorf("%d bytes in %d parts", sum.Bytes, sum.Parts)
 	}
 }
+
+// TestMisplacedValues: a row without a value where its type has one is only then padding, NaN or another run's attribute
+// if it has none anywhere.
+func TestMisplacedValues(t *testing.T) {
+	at := func(path, kind string, r row) row {
+		r.project, r.run, r.path, r.kind = project, "r", path, kind
+		return r
+	}
+	data := t.TempDir()
+	writeParquet(t, filepath.Join(data, projectDir, "r"+digest+"_part_0.parquet"), options{}, id("r"),
+		at("i", "int", row{f: 3.5}), at("s", "string", row{i: 3}), at("f", "float", row{i: 3}), at("b", "bool", row{set: []string{"x"}}),
+		at("d", "datetime", row{hist: &hist{"COUNTING", []float64{0, 1}, []float64{2}}}),
+		at("lines", "string_series", row{step: 0, f: 1.5}), at("lines", "string_series", row{step: 1_000_000, time: 5, s: "kept"}),
+		at("m", "float_series", row{step: 0, time: 5, s: "7"}), at("m", "float_series", row{step: 1_000_000, time: 6}),
+		at("m", "float_series", row{step: 2_000_000}), at("phantom", "float_series", row{}), at("nan", "float", row{}), at("gone", "int", row{}),
+	)
+	chunks, problems := read(t, open(t, data, ""), "r")
+	equal(t, problems, []string{
+		"i: 1 value left out: the value is in column float_value (unreadable)",
+		"s: 1 value left out: the value is in column int_value (unreadable)",
+		"f: 1 value left out: the value is in column int_value (unreadable)",
+		"b: 1 value left out: the value is in column string_set_value (unreadable)",
+		"d: 1 value left out: the value is in column histogram_value.values (unreadable)",
+		"nan: the archive has no value: it was NaN, or the run does not have this attribute (suspect)",
+		"lines: 1 value left out: the value is in column float_value (unreadable)",
+		"m: 1 value left out: the value is in column string_value (unreadable)",
+		"1 rows have a step but neither time nor value: padding of an older exporter, passed over (suspect)",
+		"2 rows have no value at all: attributes of other runs, passed over (suspect)",
+	})
+	if len(chunks) != 3 { // sys/id, lines and m
+		t.Errorf("%d attributes: %v", len(chunks), chunks)
+	}
+}
