@@ -47,6 +47,18 @@ func TestTally(t *testing.T) {
 	})
 }
 
+func TestAdvanceCountsScopesTogether(t *testing.T) {
+	run, model, version := migrate.ScopeRun, migrate.ScopeModel, migrate.ScopeModelVersion
+	for want, runs := range map[string]byScope{
+		"62 of 68 (55 runs, 4 models and 9 model versions)": {run: 55, model: 4, version: 9},
+		"62 of 70 runs": {run: 70, model: 0},
+	} {
+		if got := (state{ended: 62, runs: runs}).advance(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestClassesKeepDifferentExamples(t *testing.T) {
 	cs := classes{}
 	for i, text := range []string{"one", "one", "two", "three", "four", "one"} {
