@@ -2,8 +2,9 @@
 // there into MLflow. This package has the domain and the pipeline; the places that data is moved
 // from and to are in packages of their own:
 //
-//	parquetstore   the archive on disk: reads every layout that Neptune's own exporter wrote
-//	mlflow         loads into an MLflow server
+//	neptune        reads from Neptune 2.x and 3.x servers
+//	parquetstore   the archive on disk: reads every layout that Neptune's own exporter wrote, and writes its own
+//	mlflow         loads into an MLflow server, or straight into its SQLite or PostgreSQL database
 //	convert        the pure mapping from Neptune's data to MLflow's
 //	migratetest    contract tests for Sources, Sinks and Stores, and an in-memory Store
 //
@@ -14,6 +15,7 @@
 //	...
 //	server, err := mlflow.New(mlflow.Config{TrackingURI: "http://localhost:5000"})
 //	...
+//	defer server.Close()
 //	report, err := migrate.Run(ctx, migrate.Job{Source: archive, Sink: server})
 //
 // Whoever wants to move other data, or to another place, writes one Source or one Sink; the

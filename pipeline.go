@@ -214,8 +214,11 @@ func (p *pipeline) transfer(ctx context.Context, stage transfer, run RunInfo) Ru
 	if err != nil && ctx.Err() != nil {
 		return end
 	}
-	p.log.Info("run ended", "run", run.RunRef, "stage", stage.stage, "existed", end.Existed,
-		"target", end.Target, "state", end.State, "err", err)
+	attrs := []any{"run", run.RunRef, "stage", stage.stage, "existed", end.Existed, "target", end.Target, "state", end.State}
+	if err != nil {
+		attrs = append(attrs, "err", err)
+	}
+	p.log.Info("run ended", attrs...)
 	p.finish(end, totals, run.Size)
 	return end
 }

@@ -4,19 +4,28 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 
 	migrate "github.com/nexport-go/migrate"
 )
 
-// classes counts problems by code and keeps some of each, with different texts, as examples.
+// classes counts problems by code, and those of a code by sort.
 type classes map[migrate.Code]*class
 
 type class struct {
+	count int64
+	runs  byScope
+	last  migrate.RunRef
+	sorts []*sort // as they came, at most maxSorts
+}
+
+// sort is the problems of a code whose texts differ only in names and numbers. A Problem has no
+// field that tells this, and needs none: what is told apart here is only what people read.
+type sort struct {
+	form     string
 	count    int64
-	runs     byScope
-	last     migrate.RunRef
-	examples []example
+	examples []example // with different texts
 }
 
 type example struct {
@@ -24,7 +33,10 @@ type example struct {
 	problem migrate.Problem
 }
 
-const maxExamples = 3
+const (
+	maxExamples = 3  // of a sort
+	maxSorts    = 20 // of a code; texts with errors of a system may differ in anything
+)
 
 // add takes a problem of run; those of one run follow each other.
 func (cs classes) add(run migrate.RunRef, p migrate.Problem) {
@@ -38,11 +50,37 @@ func (cs classes) add(run migrate.RunRef, p migrate.Problem) {
 		c.last = run
 	}
 	c.count++
-	alike := func(e example) bool { return e.problem.Text == p.Text }
-	if len(c.examples) < maxExamples && !slices.ContainsFunc(c.examples, alike) {
-		c.examples = append(c.examples, example{run, p})
+	if s := c.sort(form(p.Text)); s != nil {
+		s.add(example{run, p})
 	}
 }
+
+// sort finds or makes the sort of a form; nil if there are too many.
+func (c *class) sort(form string) *sort {
+	for _, s := range c.sorts {
+		if s.form == form {
+			return s
+		}
+	}
+	if len(c.sorts) == maxSorts {
+		return nil
+	}
+	c.sorts = append(c.sorts, &sort{form: form})
+	return c.sorts[len(c.sorts)-1]
+}
+
+func (s *sort) add(e example) {
+	s.count++
+	alike := func(o example) bool { return o.problem.Text == e.problem.Text }
+	if len(s.examples) < maxExamples && !slices.ContainsFunc(s.examples, alike) {
+		s.examples = append(s.examples, e)
+	}
+}
+
+var particular = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?\b[0-9][0-9.,]*`)
+
+// form is a text without what is particular to one attribute: quoted names, and numbers.
+func form(text string) string { return particular.ReplaceAllLiteralString(text, "…") }
 
 func (cs classes) counts() map[migrate.Code]int64 {
 	counts := map[migrate.Code]int64{}
@@ -86,14 +124,44 @@ func (cs classes) printAs(w io.Writer, title string, lossy bool, others map[migr
 		}
 		text := cmp.Or(others[m.code], m.text)
 		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.code, count(c.count), c.runs, text)
-		for _, e := range c.examples {
-			fmt.Fprintf(w, "    %s: %s\n", shown(e.run.String()), shownProblem(e.problem))
-		}
-		if more := c.count - int64(len(c.examples)); more > 0 {
-			fmt.Fprintf(w, "    and %s more (--json lists all)\n", count(more))
-		}
+		c.printExamples(w)
 	}
 }
+
+// printExamples shows some problems, one of each sort if there are several.
+func (c *class) printExamples(w io.Writer) {
+	if len(c.sorts) > 1 {
+		c.printSorts(w)
+		return
+	}
+	examples := c.sorts[0].examples
+	for _, e := range examples {
+		fmt.Fprintf(w, "    %s\n", e)
+	}
+	if more := c.count - int64(len(examples)); more > 0 {
+		fmt.Fprintf(w, "    and %s more (--json lists all)\n", count(more))
+	}
+}
+
+func (c *class) printSorts(w io.Writer) {
+	others := c.count
+	for _, s := range c.sorts {
+		others -= s.count
+		like := ""
+		if s.count > 1 {
+			like = count(s.count) + " like "
+		}
+		fmt.Fprintf(w, "    %s%s\n", like, s.examples[0])
+	}
+	if others > 0 {
+		fmt.Fprintf(w, "    and %s of other sorts\n", count(others))
+	}
+	if c.count > int64(len(c.sorts)) {
+		fmt.Fprintf(w, "    (--json lists all)\n")
+	}
+}
+
+func (e example) String() string { return shown(e.run.String()) + ": " + shownProblem(e.problem) }
 
 func shownProblem(p migrate.Problem) string {
 	if p.Path == "" {

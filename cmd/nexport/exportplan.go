@@ -279,7 +279,7 @@ func (j *exportJob) writePlan(w io.Writer, p plan) {
 	if p.Sampled < todo {
 		about = fmt.Sprintf(" (inferred from %s)", plural(p.Sampled, "run"))
 	}
-	fmt.Fprintf(w, "attributes%s: %s\n", about, byKind(p.Attributes))
+	fmt.Fprintf(w, "attributes%s: %s\n", about, byName(p.Attributes))
 	bytes := "Neptune does not say how many bytes"
 	if p.Bytes > 0 {
 		bytes = "about " + size(p.Bytes) + " in Neptune"

@@ -53,7 +53,7 @@ func showLines(term *terminal, t *tally, verb string) (stop func()) {
 		defer close(gone)
 		every(lineEvery, done, func() {
 			s := t.now()
-			fmt.Fprintf(term, "%s: %s of %s, %s\n", verb, count(s.ended), s.runs, s.details())
+			fmt.Fprintf(term, "%s: %s, %s\n", verb, s.advance(), s.details())
 		})
 	}()
 	return func() {
@@ -74,6 +74,17 @@ func every(interval time.Duration, done <-chan struct{}, f func()) {
 			return
 		}
 	}
+}
+
+// advance gives "5 of 12 runs"; of several scopes what ended is counted together: "62 of 68 (55 runs and 13 models)".
+func (s state) advance() string {
+	all := s.runs.sum()
+	for _, n := range s.runs {
+		if n == all {
+			return count(s.ended) + " of " + s.runs.String()
+		}
+	}
+	return fmt.Sprintf("%s of %s (%s)", count(s.ended), count(all), s.runs)
 }
 
 // details gives counts, rate and time left.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 type summaryCmd struct {
 	archiveFlags
 	Scope []string `help:"What to look at: ${enum}, separated by commas (default ${default})." enum:"runs,models,model_versions" default:"runs,models,model_versions" placeholder:"SCOPES"`
-	JSON  bool     `name:"json" help:"Write JSON lines: one for each run, then one for the whole."`
+	JSON  bool     `name:"json" help:"Write JSON lines: one for each run, one for each project, then one for the whole."`
 }
 
 // Help follows the short help.
@@ -70,30 +69,6 @@ type jsonSurveyed struct {
 	Error    string            `json:"error,omitempty"`
 }
 
-// contents counts what runs hold.
-type contents struct {
-	Attributes map[migrate.Kind]int64 `json:"attributes"`
-	Points     map[migrate.Kind]int64 `json:"points"`
-	Files      int64                  `json:"files"`
-	FileBytes  int64                  `json:"file_bytes"`
-	Rows       int64                  `json:"rows"`
-	Bytes      int64                  `json:"bytes"` // of Parquet
-	Padding    int64                  `json:"padding_rows"`
-	Phantoms   int64                  `json:"phantom_rows"`
-}
-
-// jsonSurvey is the last line of `summary --json`.
-type jsonSurvey struct {
-	Type     string                 `json:"type"` // "summary"
-	Projects int64                  `json:"projects"`
-	Runs     int64                  `json:"runs"`   // models and model versions are among them
-	Scopes   map[string]int64       `json:"scopes"` // of these
-	States   map[string]int64       `json:"states"`
-	Failed   int64                  `json:"failed"`
-	Problems map[migrate.Code]int64 `json:"problems"`
-	contents
-}
-
 // maxShownID is the longest run ID in a table, which must stay readable; --json has all of it.
 const maxShownID = 40
 
@@ -101,28 +76,25 @@ const maxShownID = 40
 type survey struct {
 	out     *bufio.Writer
 	table   *tabwriter.Writer
-	json    *json.Encoder // nil: table
-	brief   bool          // leave out the table
-	project string
+	json    *json.Encoder     // nil: table
+	brief   bool              // leave out the table
+	project jsonProjectTotals // the one that is listed just now
 	sum     jsonSurvey
 	classes classes
 
-	scopes, unverified, selected, failed byScope
+	unverified, selected, failed byScope
 }
 
 func newSurvey(w io.Writer, asJSON bool) *survey {
-	s := &survey{out: bufio.NewWriter(w), scopes: byScope{}, unverified: byScope{}, selected: byScope{}, failed: byScope{}, classes: classes{}, sum: jsonSurvey{
-		Type: "summary", States: map[string]int64{}, contents: newContents(),
-	}}
+	s := &survey{
+		out: bufio.NewWriter(w), unverified: byScope{}, selected: byScope{}, failed: byScope{}, classes: classes{},
+		sum: jsonSurvey{Type: "summary", totals: newTotals()},
+	}
 	if asJSON {
 		s.json = jsonLines(s.out)
 	}
 	s.table = tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	return s
-}
-
-func newContents() contents {
-	return contents{Attributes: map[migrate.Kind]int64{}, Points: map[migrate.Kind]int64{}}
 }
 
 // look shows one run. A run that cannot be read is shown as such; only ctx and the output end it.
@@ -137,10 +109,12 @@ func (s *survey) look(ctx context.Context, archive *parquetstore.Store, run migr
 	}
 	if err != nil {
 		line.Error = err.Error()
-		s.sum.Failed++
 		s.failed[run.Scope]++
 	}
 	line.take(held)
+	if err := s.enter(run.Project); err != nil {
+		return err
+	}
 	s.count(run, line)
 	if s.json != nil {
 		return s.json.Encode(line)
@@ -148,7 +122,8 @@ func (s *survey) look(ctx context.Context, archive *parquetstore.Store, run migr
 	if s.brief {
 		return nil
 	}
-	return s.row(run, line)
+	s.row(run, line)
+	return nil
 }
 
 func timeOf(t time.Time) *time.Time {
@@ -159,77 +134,84 @@ func timeOf(t time.Time) *time.Time {
 	return &t
 }
 
-func (s *survey) count(run migrate.RunInfo, line jsonSurveyed) {
-	if s.sum.Runs++; run.Project != s.project {
-		s.sum.Projects++ // runs are listed by project
+// enter ends the project before, if name is another one: runs are listed by project.
+func (s *survey) enter(name string) error {
+	if s.project.Runs > 0 && s.project.Project == name {
+		return nil
 	}
-	s.scopes[run.Scope]++
+	if err := s.leave(); err != nil {
+		return err
+	}
+	s.project = jsonProjectTotals{Type: "project", Project: name, totals: newTotals()}
+	s.sum.Projects++
+	if s.json == nil && !s.brief {
+		fmt.Fprintf(s.out, "%s\n", shown(name))
+		fmt.Fprintln(s.table, "  RUN\tSTATE\tPOINTS\tFILES\tFILE SIZE\tPARQUET\tNOTES\tATTRIBUTES")
+	}
+	return nil
+}
+
+// leave shows what the project has in all.
+func (s *survey) leave() error {
+	switch p := s.project; {
+	case p.Runs == 0 || s.brief:
+		return nil
+	case s.json != nil:
+		return s.json.Encode(p)
+	case p.Runs > 1: // the total of one run would say the same again
+		s.cells("TOTAL "+p.scopes.String(), byName(p.States), p.contents, byName(p.Problems), byName(p.Attributes))
+	}
+	return s.table.Flush()
+}
+
+func (s *survey) count(run migrate.RunInfo, line jsonSurveyed) {
+	s.project.count(run.Scope, line)
+	s.sum.count(run.Scope, line)
 	if line.State == migrate.Unverified {
 		s.unverified[run.Scope]++
 	}
 	if line.State == migrate.Partial && line.Error == "" && !slices.ContainsFunc(line.Problems, func(p migrate.Problem) bool { return p.Code.Lossy() }) {
 		s.selected[run.Scope]++
 	}
-	s.sum.States[line.State.String()]++
-	for kind, n := range line.Attributes {
-		s.sum.Attributes[kind] += n
-	}
-	for kind, n := range line.Points {
-		s.sum.Points[kind] += n
-	}
-	s.sum.Files += line.Files
-	s.sum.FileBytes += line.FileBytes
-	s.sum.Rows += line.Rows
-	s.sum.Bytes += line.Bytes
-	s.sum.Padding += line.Padding
-	s.sum.Phantoms += line.Phantoms
 	for _, p := range line.Problems {
 		s.classes.add(run.RunRef, p)
 	}
-	if s.json != nil || s.brief {
-		s.project = run.Project
-	}
 }
 
-func (s *survey) row(run migrate.RunInfo, line jsonSurveyed) error {
-	if run.Project != s.project {
-		s.project = run.Project
-		if err := s.table.Flush(); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.out, "%s\n", shown(run.Project))
-		fmt.Fprintln(s.table, "  RUN\tSTATE\tPOINTS\tFILES\tFILE SIZE\tPARQUET\tNOTES\tATTRIBUTES")
-	}
+func (s *survey) row(run migrate.RunInfo, line jsonSurveyed) {
 	id := short(shown(run.ID), maxShownID)
 	if run.Scope != migrate.ScopeRun {
 		id = string(run.Scope) + " " + id
 	}
-	what := byKind(line.Attributes)
+	what := byName(line.Attributes)
 	if line.Error != "" {
 		what = "cannot be read: " + shown(line.Error)
 	}
-	_, err := fmt.Fprintf(s.table, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, line.State, count(sum(line.Points)),
-		count(line.Files), size(line.FileBytes), size(line.Bytes), count(int64(len(line.Problems))), what)
-	return err
+	s.cells(id, line.State.String(), line.contents, byName(line.codes()), what)
+}
+
+// cells writes a row of the table, which keeps it until it is flushed and so has no error.
+func (s *survey) cells(who, state string, c contents, notes, what string) {
+	fmt.Fprintf(s.table, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", who, state, count(sum(c.Points)),
+		count(c.Files), size(c.FileBytes), size(c.Bytes), notes, what)
 }
 
 func (s *survey) finish() error {
-	s.sum.Problems, s.sum.Scopes = s.classes.counts(), s.scopes.json()
+	if err := s.leave(); err != nil {
+		return err
+	}
 	if s.json != nil {
 		if err := s.json.Encode(s.sum); err != nil {
 			return err
 		}
 		return s.out.Flush()
 	}
-	if err := s.table.Flush(); err != nil {
-		return err
-	}
 	w := s.out
-	fmt.Fprintf(w, "\n%s in %s; on disk %s of Parquet (%s) and %s of %s\n", s.scopes, plural(s.sum.Projects, "project"),
+	fmt.Fprintf(w, "\n%s in %s; on disk %s of Parquet (%s) and %s of %s\n", s.sum.scopes, plural(s.sum.Projects, "project"),
 		size(s.sum.Bytes), plural(s.sum.Rows, "row"), size(s.sum.FileBytes), plural(s.sum.Files, "file"))
-	fmt.Fprintf(w, "  attributes: %s\n", byKind(s.sum.Attributes))
+	fmt.Fprintf(w, "  attributes: %s\n", byName(s.sum.Attributes))
 	if len(s.sum.Points) > 0 {
-		fmt.Fprintf(w, "  points: %s\n", byKind(s.sum.Points))
+		fmt.Fprintf(w, "  points: %s\n", byName(s.sum.Points))
 	}
 	printThings(w, s.unverified, "unverified: the archive has no record that proves them complete")
 	printThings(w, s.selected, "partial: only some attributes were exported; an export without -a, -c and --exclude completes them")
@@ -239,25 +221,6 @@ func (s *survey) finish() error {
 	s.classes.print(w, "Damaged or missing:", true)
 	s.classes.print(w, "Notes:", false)
 	return w.Flush()
-}
-
-// byKind writes counts as "3 float, 12 string".
-func byKind(counts map[migrate.Kind]int64) string {
-	var parts []string
-	for _, kind := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, count(counts[kind])+" "+shown(string(kind)))
-	}
-	if len(parts) == 0 {
-		return "none"
-	}
-	return strings.Join(parts, ", ")
-}
-
-func sum(counts map[migrate.Kind]int64) (n int64) {
-	for _, c := range counts {
-		n += c
-	}
-	return n
 }
 
 // take copies what the archive says of a run.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,20 +49,66 @@ func TestTally(t *testing.T) {
 	})
 }
 
+func TestAdvanceCountsScopesTogether(t *testing.T) {
+	run, model, version := migrate.ScopeRun, migrate.ScopeModel, migrate.ScopeModelVersion
+	for want, runs := range map[string]byScope{
+		"62 of 68 (55 runs, 4 models and 9 model versions)": {run: 55, model: 4, version: 9},
+		"62 of 70 runs": {run: 70, model: 0},
+	} {
+		if got := (state{ended: 62, runs: runs}).advance(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestClassesKeepDifferentExamples(t *testing.T) {
 	cs := classes{}
-	for i, text := range []string{"one", "one", "two", "three", "four", "one"} {
+	for i, n := range []int{1, 1, 2, 3, 4, 1} {
+		text := fmt.Sprintf(`stored as "a \"b\" %c", %d`, 'a'+n, n)
 		cs.add(migrate.RunRef{ID: string(rune('a' + i/2))}, migrate.Problem{Code: migrate.CodeRenamed, Text: text})
 	}
 	c := cs[migrate.CodeRenamed]
-	var texts []string
-	for _, e := range c.examples {
-		texts = append(texts, e.problem.Text)
-	}
-	if diff := cmp.Diff([]string{"one", "two", "three"}, texts); diff != "" {
-		t.Error(diff)
+	if len(c.sorts) != 1 || len(c.sorts[0].examples) != maxExamples {
+		t.Errorf("sorts %+v, want one with %d examples", c.sorts, maxExamples)
 	}
 	if c.count != 6 || c.runs.sum() != 3 {
 		t.Errorf("%d problems in %s, want 6 in 3 runs", c.count, c.runs)
+	}
+}
+
+// What is rare is shown too, however much there is of something else.
+func TestClassesShowEverySort(t *testing.T) {
+	cs := classes{}
+	suspect := func(id, path, text string) {
+		cs.add(migrate.RunRef{Project: "p", ID: id}, migrate.Problem{Path: path, Code: migrate.CodeSuspect, Text: text})
+	}
+	for range 200 {
+		suspect("a", "x", "no value")
+	}
+	suspect("a", "y", `shares "f1" with "x"`)
+	suspect("b", "y", `shares "f2" with "x"`)
+	suspect("b", "z", "integers such as -12 may be rounded")
+	var out strings.Builder
+	cs.print(&out, "", false)
+	_, got, _ := strings.Cut(out.String(), "\n")
+	want := `    200 like p/a: x: no value
+    2 like p/a: y: shares "f1" with "x"
+    p/b: z: integers such as -12 may be rounded
+    (--json lists all)
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestClassesAreBounded(t *testing.T) {
+	cs := classes{}
+	for i := range 1000 {
+		cs.add(migrate.RunRef{ID: "a"}, migrate.Problem{Code: migrate.CodeMissing, Text: strings.Repeat("x", i)})
+	}
+	var out strings.Builder
+	cs.print(&out, "", true)
+	if c := cs[migrate.CodeMissing]; len(c.sorts) != maxSorts || !strings.Contains(out.String(), "and 980 of other sorts") {
+		t.Errorf("%d sorts:\n%s", len(c.sorts), out.String())
 	}
 }
