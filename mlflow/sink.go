@@ -99,7 +99,8 @@ func isFileStore(address, scheme string) bool {
 
 // PutRun loads one run. The errors match migrate.ErrFatal where no other run would fare better. Those that match
 // migrate.ErrUnauthorized alone are of this run: its experiment is forbidden, others need not be. A run that was loaded
-// with another step multiplier is an error.
+// with another step multiplier is an error. When ctx ends while a server makes the run, its answer is waited for up to five
+// seconds.
 func (s *Sink) PutRun(ctx context.Context, run migrate.RunInfo, r migrate.RunReader) (migrate.Result, error) {
 	known, err := s.to.traits(ctx)
 	if err != nil {
