@@ -152,7 +152,7 @@ func appendRow(b *array.RecordBuilder, r row) {
 	appendValue(h.FieldBuilder(0), r.hist.kind)
 	for i, list := range [][]float64{r.hist.edges, r.hist.values} {
 		lb := h.FieldBuilder(i + 1).(*array.ListBuilder)
-		lb.Append(true)
+		lb.Append(list != nil)
 		lb.ValueBuilder().(*array.Float64Builder).AppendValues(list, nil)
 	}
 }

@@ -19,9 +19,12 @@ func ownColumns(k migrate.Kind) []int {
 	case classSet:
 		return []int{colSet}
 	case classFile:
-		return []int{colFile, colString} // hashes of artifacts are texts
+		if k == migrate.KindArtifact {
+			return []int{colFile, colString} // it may have a hash
+		}
+		return []int{colFile}
 	case classHist:
-		return []int{colHistType, colHistEdges, colHistValues}
+		return []int{colHistEdges, colHistValues} // a type alone is a histogram that lost them
 	}
 	return []int{colString}
 }

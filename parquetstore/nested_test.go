@@ -83,6 +83,43 @@ func TestUnreadIsNamed(t *testing.T) {
 			writeParquet(t, filepath.Join(mustDir(t, filepath.Join(data, "a", "b", "c")), "part_0.parquet"), options{}, id("r9"))
 			return "a/b/c"
 		},
+		"below models": func(t *testing.T, data string) string {
+			writeParquet(t, filepath.Join(mustDir(t, filepath.Join(data, projectDir, "models", "x")), "part_0.parquet"), options{}, id("r9"))
+			return projectDir + "/models/x"
+		},
+		"beside a nested project": func(t *testing.T, data string) string {
+			dir := mustDir(t, filepath.Join(data, "ws", "proj"))
+			writeParquet(t, filepath.Join(dir, "r9_part_0.parquet"), options{}, id("r9"))
+			return "r9_part_0.parquet\": it lies deeper than the parts of an archive, so it is not read"
+		},
+		"deep link": func(t *testing.T, data string) string {
+			if runtime.GOOS == "windows" {
+				t.Skip("links need a privilege")
+			}
+			dir := mustDir(t, filepath.Join(data, "a", "b", "c"))
+			if err := os.Symlink(filepath.Join("..", "..", "..", projectDir), filepath.Join(dir, "team")); err != nil {
+				t.Fatal(err)
+			}
+			return "a/b/c/team"
+		},
+		"nested link to elsewhere": func(t *testing.T, data string) string {
+			if runtime.GOOS == "windows" {
+				t.Skip("links need a privilege")
+			}
+			if err := os.Symlink(t.TempDir(), filepath.Join(mustDir(t, filepath.Join(data, "a", "b")), "team")); err != nil {
+				t.Fatal(err)
+			}
+			return "a/b/team\": the link leads out"
+		},
+		"broken link": func(t *testing.T, data string) string {
+			if runtime.GOOS == "windows" {
+				t.Skip("links need a privilege")
+			}
+			if err := os.Symlink(filepath.Join(t.TempDir(), "gone"), filepath.Join(data, "team")); err != nil {
+				t.Fatal(err)
+			}
+			return "team\": the link leads nowhere"
+		},
 		"link to elsewhere": func(t *testing.T, data string) string {
 			if runtime.GOOS == "windows" {
 				t.Skip("links need a privilege")
@@ -124,4 +161,25 @@ func TestUnreadIsNamed(t *testing.T) {
 			t.Errorf("runs %v", ids(runs))
 		}
 	})
+}
+
+// TestNestedModels: a workspace and a project may be called what a directory of models is.
+func TestNestedModels(t *testing.T) {
+	data := t.TempDir()
+	for run, dir := range map[string][2]string{"r1": {"models", "proj"}, "r2": {"ws", "models"}} {
+		r := id(run)
+		r.project = nil
+		writeParquet(t, filepath.Join(mustDir(t, filepath.Join(data, dir[0], dir[1])), "part_1.parquet"), options{}, r)
+	}
+	store := open(t, data, "")
+	if got := ids(list(t, store)); !slices.Equal(got, []string{"models/proj/r1", "ws/models/r2"}) {
+		t.Errorf("runs %v", got)
+	}
+	r, err := store.OpenRun(t.Context(), migrate.RunInfo{RunRef: migrate.RunRef{Project: "ws/models", ID: "r2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := r.Problems(); len(problems) > 0 {
+		t.Errorf("problems %v", problems)
+	}
 }

@@ -115,16 +115,16 @@ func groups(root *os.Root) ([]group, error) {
 	add(".", here)
 	var unread []*series
 	for _, dir := range dirs {
-		found, deeper, err := seriesIn(root, dir)
-		if err != nil {
-			return nil, err
-		}
-		add(withoutDigest(dir), found)
-		for _, dir := range deeper {
-			found, left, err := nested(root, dir)
-			if err != nil {
+		deeper := []string{dir}
+		if !strings.Contains(dir, "/") {
+			var found []*series
+			if found, deeper, err = seriesIn(root, dir); err != nil {
 				return nil, err
 			}
+			add(withoutDigest(dir), found)
+		}
+		for _, dir := range deeper {
+			found, left := nested(root, dir)
 			add(strings.ReplaceAll(dir, "/", "_"), found)
 			unread = append(unread, left...)
 		}
@@ -142,37 +142,57 @@ func groups(root *os.Root) ([]group, error) {
 
 // nested lists a directory in a directory. If it is not one of a project with a slash in its name, its parts are left, and
 // those of all directories below it.
-func nested(root *os.Root, dir string) (found, left []*series, err error) {
+func nested(root *os.Root, dir string) (found, left []*series) {
+	if strings.Count(dir, "/") > 1 { // it lies in one of models
+		return nil, below(root, dir)
+	}
 	all, deeper, err := seriesIn(root, dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, []*series{unread(dir, err)}
 	}
 	for _, s := range all {
-		if s.layout == projectParts && s.stem == "" && s.scope == migrate.ScopeRun {
+		switch first := s.parts[0]; {
+		case s.layout == projectParts && s.stem == "" && s.dir == dir:
 			found = append(found, s)
-		} else {
-			left = append(left, tooDeep(s.dir, s.parts[0].path))
+		case first.err != nil:
+			left = append(left, unread(first.path, first.err))
+		default:
+			left = append(left, unread(first.path, tooDeep("it is not read")))
 		}
 	}
 	for _, dir := range deeper {
-		err := fs.WalkDir(root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(name, ".parquet") {
-				return err
-			}
-			left = append(left, tooDeep(path.Dir(name), name))
-			return fs.SkipDir // one of a directory is enough
-		})
-		if err != nil {
-			return nil, nil, err
-		}
+		left = append(left, below(root, dir)...)
 	}
-	return found, left, nil
+	return found, left
 }
 
-// tooDeep stands for the parts of a directory that is none of an archive's.
-func tooDeep(dir, first string) *series {
-	err := fmt.Errorf("it lies deeper than the parts of an archive, so nothing in %q is read: give the directory above the projects as the data directory", dir)
-	return &series{dir: dir, home: dir, layout: projectParts, parts: []*part{{path: first, err: err}}}
+// below finds what is passed over in a directory that is none of an archive's: parts, links, and directories that cannot be
+// listed.
+func below(root *os.Root, dir string) (left []*series) {
+	_ = fs.WalkDir(root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			left = append(left, unread(name, err))
+			return fs.SkipDir
+		case strings.HasSuffix(name, ".parquet"):
+			left = append(left, unread(name, tooDeep(fmt.Sprintf("nothing in %q is read", path.Dir(name)))))
+			return fs.SkipDir // one of a directory is enough
+		case e.Type()&fs.ModeSymlink != 0 && isDir(root, name):
+			left = append(left, unread(name, tooDeep("the link is not followed")))
+		}
+		return nil
+	})
+	return left
+}
+
+// unread stands for what is passed over, and says why.
+func unread(name string, err error) *series {
+	dir := path.Dir(name)
+	return &series{dir: dir, home: dir, layout: projectParts, parts: []*part{{path: name, err: err}}}
+}
+
+func tooDeep(so string) error {
+	return errors.New("it lies deeper than the parts of an archive, so " + so + ": give the directory above the projects as the data directory")
 }
 
 // seriesIn lists a project's directory, and returns the directories that are not part of it.
@@ -188,11 +208,20 @@ func seriesIn(root *os.Root, dir string) (found []*series, others []string, err 
 			others = append(others, path.Join(dir, sub))
 			continue
 		}
-		files, _, err := readDir(root, path.Join(dir, sub))
+		sub = path.Join(dir, sub)
+		files, dirs, err := readDir(root, sub)
 		if err != nil {
 			return nil, nil, err
 		}
-		found = append(found, sortSeries(dir, path.Join(dir, sub), scope, files)...)
+		for _, s := range sortSeries(dir, sub, scope, files) {
+			if s.layout == projectParts && s.stem == "" { // models have parts of their own, so it is a project of that name
+				s.home, s.scope = sub, migrate.ScopeRun
+			}
+			found = append(found, s)
+		}
+		for _, d := range dirs { // or a workspace of that name
+			others = append(others, path.Join(sub, d))
+		}
 	}
 	return found, others, nil
 }
@@ -210,8 +239,10 @@ func readDir(root *os.Root, dir string) (files []*part, dirs []string, err error
 		case err == nil && info.IsDir():
 			dirs = append(dirs, e.Name())
 		case swapped[e.Name()+temporary]: // what it is being replaced by counts
-		case err != nil && leadsOut(root, path.Join(dir, e.Name())):
+		case err != nil && isDir(root, path.Join(dir, e.Name())):
 			files = append(files, &part{path: path.Join(dir, e.Name()), err: errors.New("the link leads out of the data directory, so the directory is not read")})
+		case !strings.HasSuffix(e.Name(), ".parquet") && isBroken(root, path.Join(dir, e.Name()), e):
+			files = append(files, &part{path: path.Join(dir, e.Name()), err: errors.New("the link leads nowhere; if it was to a project, that is not read")})
 		case !strings.HasSuffix(e.Name(), ".parquet") && !swapped[e.Name()]:
 		case err != nil:
 			files = append(files, &part{path: path.Join(dir, e.Name()), err: err})
@@ -222,10 +253,19 @@ func readDir(root *os.Root, dir string) (files []*part, dirs []string, err error
 	return files, dirs, nil
 }
 
-// leadsOut reports whether name, which root refuses, is a link to a directory elsewhere. It does not open it.
-func leadsOut(root *os.Root, name string) bool {
+// isDir reports whether name is a directory, or a link to one, be it elsewhere. It does not open it.
+func isDir(root *os.Root, name string) bool {
 	info, err := os.Stat(filepath.Join(root.Name(), filepath.FromSlash(name)))
 	return err == nil && info.IsDir()
+}
+
+// isBroken reports whether name is a link to what is not there, as to a disk that is not mounted. Hidden ones are editors' locks.
+func isBroken(root *os.Root, name string, e fs.DirEntry) bool {
+	if e.Type()&fs.ModeSymlink == 0 || strings.HasPrefix(e.Name(), ".") {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(root.Name(), filepath.FromSlash(name)))
+	return err != nil
 }
 
 // swappedParts are the parts that count though they have temporary names still: those of runs of which
@@ -275,7 +315,7 @@ func sortSeries(home, dir string, scope migrate.Scope, files []*part) (found []*
 // noteGaps finds parts that must have existed: the tool numbers them from 0, or in its first days from 1.
 func (s *series) noteGaps() {
 	next := 0
-	if strings.Contains(s.home, "/") && s.parts[0].num == 1 {
+	if strings.Contains(s.dir, "/") && s.stem == "" && s.parts[0].num == 1 {
 		next = 1
 	}
 	for _, p := range s.parts {

@@ -452,6 +452,8 @@ func TestMisplacedValues(t *testing.T) {
 		at("d", "datetime", row{hist: &hist{"COUNTING", []float64{0, 1}, []float64{2}}}),
 		at("lines", "string_series", row{step: 0, f: 1.5}), at("lines", "string_series", row{step: 1_000_000, time: 5, s: "kept"}),
 		at("m", "float_series", row{step: 0, time: 5, s: "7"}), at("m", "float_series", row{step: 1_000_000, time: 6}),
+		at("file", "file", row{s: "x.txt"}), at("files", "file_series", row{step: 0, s: "x.txt"}), at("set", "file_set", row{s: "x"}),
+		at("hist", "histogram_series", row{step: 0, hist: &hist{kind: "COUNTING"}}), at("hash", "artifact", row{s: "abc"}),
 		at("m", "float_series", row{step: 2_000_000}), at("phantom", "float_series", row{}), at("nan", "float", row{}), at("gone", "int", row{}),
 	)
 	chunks, problems := read(t, open(t, data, ""), "r")
@@ -461,13 +463,17 @@ func TestMisplacedValues(t *testing.T) {
 		"f: 1 value left out: the value is in column int_value (unreadable)",
 		"b: 1 value left out: the value is in column string_set_value (unreadable)",
 		"d: 1 value left out: the value is in column histogram_value.values (unreadable)",
+		"file: 1 value left out: the value is in column string_value (unreadable)",
+		"set: 1 value left out: the value is in column string_value (unreadable)",
 		"nan: the archive has no value: it was NaN, or the run does not have this attribute (suspect)",
 		"lines: 1 value left out: the value is in column float_value (unreadable)",
 		"m: 1 value left out: the value is in column string_value (unreadable)",
+		"files: 1 value left out: the value is in column string_value (unreadable)",
+		"hist: 1 value left out: the value is in column histogram_value.type (unreadable)",
 		"1 rows have a step but neither time nor value: padding of an older exporter, passed over (suspect)",
 		"2 rows have no value at all: attributes of other runs, passed over (suspect)",
 	})
-	if len(chunks) != 3 { // sys/id, lines and m
+	if len(chunks) != 4 { // sys/id, hash, lines and m
 		t.Errorf("%d attributes: %v", len(chunks), chunks)
 	}
 }
