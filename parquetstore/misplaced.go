@@ -1,6 +1,10 @@
 package parquetstore
 
-import migrate "github.com/nexport-go/migrate"
+import (
+	"math"
+
+	migrate "github.com/nexport-go/migrate"
+)
 
 // Rows without a value in the column of their type are NaN, padding, or another run's attribute, and no loss. That holds only if
 // the other columns have none either; a value in one of them cannot be understood, and is named.
@@ -51,7 +55,8 @@ func misplaced(cur *cursor, row, n int, k migrate.Kind) (names []string) {
 	return names
 }
 
-// filled tells for rows whether a column has something there. Empty texts and lists are nothing: some writers put them for null.
+// filled tells for rows whether a column has something there. Empty texts, empty lists and NaN are nothing: some
+// writers put them for null.
 func (c *cursor) filled(id, row int, states []byte) error {
 	switch id {
 	case colString, colFile, colHistType:
@@ -79,7 +84,14 @@ func (c *cursor) filled(id, row int, states []byte) error {
 		}
 		return nil
 	}
-	return c.words(id, row, make([]int64, len(states)), states)
+	words := make([]int64, len(states))
+	err := c.words(id, row, words, states)
+	for i, word := range words {
+		if id == colFloat && math.IsNaN(math.Float64frombits(uint64(word))) {
+			states[i] = absent
+		}
+	}
+	return err
 }
 
 // allNull reports that the footer says so of a column in a row group, or that the file lacks it.

@@ -454,7 +454,7 @@ func TestMisplacedValues(t *testing.T) {
 		at("m", "float_series", row{step: 0, time: 5, s: "7"}), at("m", "float_series", row{step: 1_000_000, time: 6}),
 		at("file", "file", row{s: "x.txt"}), at("files", "file_series", row{step: 0, s: "x.txt"}), at("set", "file_set", row{s: "x"}),
 		at("hist", "histogram_series", row{step: 0, hist: &hist{kind: "COUNTING"}}), at("hash", "artifact", row{s: "abc"}),
-		at("m", "float_series", row{step: 2_000_000}), at("phantom", "float_series", row{}), at("nan", "float", row{}), at("gone", "int", row{}),
+		at("m", "float_series", row{step: 2_000_000}), at("phantom", "float_series", row{}), at("nan", "float", row{}), at("gone", "int", row{f: math.NaN(), s: ""}),
 	)
 	chunks, problems := read(t, open(t, data, ""), "r")
 	equal(t, problems, []string{
