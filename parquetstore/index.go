@@ -161,6 +161,12 @@ const (
 	classes
 )
 
+// classColumns are the columns that the values of a class are in.
+var classColumns = [classes][]int{
+	classText: {colString}, classFloat: {colFloat}, classInt: {colInt}, classBool: {colBool}, classTime: {colDatetime},
+	classSet: {colSet}, classFile: {colFile}, classHist: {colHistEdges, colHistValues},
+}
+
 func classOf(k migrate.Kind) class {
 	switch k {
 	case migrate.KindFloat, migrate.KindFloatSeries:
@@ -184,13 +190,13 @@ func classOf(k migrate.Kind) class {
 // valueSizes estimates the memory of one row of each class in a row group, from the sizes that the
 // footer says and the numbers of rows.
 func valueSizes(open *openPart, group int, rows [classes]int64) (sizes [classes]int64) {
-	cols := [classes][]int{
-		classText: {colString}, classSet: {colSet}, classFile: {colFile},
-		classHist: {colHistEdges, colHistValues},
-	}
 	for c := range sizes {
 		sizes[c] = 24 // a float with its step and time
-		for _, id := range cols[c] {
+		switch class(c) {
+		case classFloat, classInt, classBool, classTime:
+			continue
+		}
+		for _, id := range classColumns[c] {
 			if meta, err := open.chunk(group, id); err == nil && meta != nil && rows[c] > 0 {
 				sizes[c] += 16 + meta.TotalUncompressedSize()/rows[c]
 			}

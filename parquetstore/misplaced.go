@@ -9,38 +9,15 @@ import (
 // Rows without a value in the column of their type are NaN, padding, or another run's attribute, and no loss. That holds only if
 // the other columns have none either; a value in one of them cannot be understood, and is named.
 
-// ownColumns are where a row's value may be.
-func ownColumns(k migrate.Kind) []int {
-	switch classOf(k) {
-	case classFloat:
-		return []int{colFloat}
-	case classInt:
-		return []int{colInt}
-	case classBool:
-		return []int{colBool}
-	case classTime:
-		return []int{colDatetime}
-	case classSet:
-		return []int{colSet}
-	case classFile:
-		if k == migrate.KindArtifact {
-			return []int{colFile, colString} // it may have a hash
-		}
-		return []int{colFile}
-	case classHist:
-		return []int{colHistEdges, colHistValues} // a type alone is a histogram that lost them
-	}
-	return []int{colString}
-}
-
 // misplaced gives for each of n rows the name of a column, not of their kind's, that has a value; empty if none has. What cannot be
 // read has none.
 func misplaced(cur *cursor, row, n int, k migrate.Kind) (names []string) {
 	names = make([]string, n)
 	var own [numCols]bool
-	for _, id := range ownColumns(k) {
+	for _, id := range classColumns[classOf(k)] { // not a histogram's type: alone it is one that lost the rest
 		own[id] = true
 	}
+	own[colString] = own[colString] || k == migrate.KindArtifact // which may have a hash
 	states := make([]byte, n)
 	for id := colInt; id < numCols; id++ {
 		if own[id] || cur.part.allNull(cur.group, id) || cur.filled(id, row, states) != nil {

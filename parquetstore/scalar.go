@@ -163,7 +163,7 @@ func readString(cur *cursor, row int) (scalarValue, error) {
 func readWord(cur *cursor, row int, c class) (scalarValue, error) {
 	var word [1]int64
 	var state [1]byte
-	col := map[class]int{classFloat: colFloat, classInt: colInt, classBool: colBool, classTime: colDatetime}[c]
+	col := classColumns[c][0]
 	if err := cur.words(col, row, word[:], state[:]); err != nil || state[0] == absent {
 		return scalarValue{}, err
 	}
